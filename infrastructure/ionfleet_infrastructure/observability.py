@@ -1,0 +1,69 @@
+"""Who is told: a topic for finished jobs, another for alarms."""
+
+from __future__ import annotations
+
+from aws_cdk import Aws, Duration, aws_cloudwatch, aws_iam, aws_kms, aws_sns, aws_sqs
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+PERIOD = Duration.minutes(5)
+
+
+def completion_topic(scope: Construct) -> aws_sns.Topic:
+    """Make the topic that the status function writes to when a job has ended."""
+    key = aws_kms.Alias.from_alias_name(scope, "TopicKey", "alias/aws/sns")
+    return aws_sns.Topic(scope, "CompletionTopic", master_key=key, enforce_ssl=True)
+
+
+class Alarms(Construct):
+    """Alarms on what nobody may miss, all to one topic."""
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id)
+        self.topic = aws_sns.Topic(self, "Topic", enforce_ssl=True)
+        self.topic.add_to_resource_policy(
+            aws_iam.PolicyStatement(
+                sid="AllowAlarms",
+                actions=["sns:Publish"],
+                principals=[aws_iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                resources=[self.topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            )
+        )
+
+    def watch_dead_letters(self, id: str, queue: aws_sqs.IQueue) -> None:
+        """Alarm as soon as a dead letter lies in a queue, or was taken from it by the status function."""
+        dead_letters = aws_cloudwatch.MathExpression(
+            expression="FILL(received, 0) + FILL(visible, 0)",
+            label="dead letters",
+            period=PERIOD,
+            using_metrics={
+                "received": queue.metric_number_of_messages_received(statistic="Sum", period=PERIOD),
+                "visible": queue.metric_approximate_number_of_messages_visible(statistic="Maximum", period=PERIOD),
+            },
+        )
+        self._alarm(id, dead_letters, "Messages could not be handled and are in a dead-letter queue.")
+
+    def watch_executions(self, state_machine: sfn.StateMachine) -> None:
+        """Alarm when an execution failed, timed out or was aborted."""
+        ends = {
+            "Failed": state_machine.metric_failed(statistic="Sum", period=PERIOD),
+            "TimedOut": state_machine.metric_timed_out(statistic="Sum", period=PERIOD),
+            "Aborted": state_machine.metric_aborted(statistic="Sum", period=PERIOD),
+        }
+        for end, metric in ends.items():
+            self._alarm(f"Executions{end}", metric, f"A job's execution ended as {end}.")
+
+    def _alarm(self, id: str, metric: aws_cloudwatch.IMetric, description: str) -> None:
+        alarm = aws_cloudwatch.Alarm(
+            self,
+            id,
+            metric=metric,
+            alarm_description=description,
+            threshold=1,
+            evaluation_periods=1,
+            comparison_operator=aws_cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=aws_cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))

@@ -1,0 +1,149 @@
+"""The one stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from aws_cdk import CfnElement, CfnOutput, DefaultStackSynthesizer, Duration, Stack, aws_sqs
+from constructs import Construct
+
+from ionfleet_infrastructure import specification as functions
+from ionfleet_infrastructure.events import Rules
+from ionfleet_infrastructure.functions import FleetFunction
+from ionfleet_infrastructure.layers import Layers
+from ionfleet_infrastructure.observability import Alarms, completion_topic
+from ionfleet_infrastructure.queues import EventQueue, dead_letter_queue
+from ionfleet_infrastructure.settings import Settings
+from ionfleet_infrastructure.specification import Specification
+from ionfleet_infrastructure.storage import Storage
+from ionfleet_infrastructure.workflow import Workflow, executions_arn
+
+
+class IonfleetStack(Stack):
+    """Buckets, queues, functions, state machine, alarms: all of Ionfleet, for any account and region."""
+
+    def __init__(self, scope: Construct, id: str, *, root: Path, deployable: bool) -> None:
+        super().__init__(
+            scope,
+            id,
+            description="Ionfleet: annotation of imaging mass spectrometry datasets",
+            synthesizer=DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
+        )
+        self._code = root / "functions"
+        self._settings = Settings.from_context(self.node)
+        self._storage = Storage(self, "Storage", self._settings)
+        self._layers = Layers(self, "Layers", root / "layers", deployable=deployable)
+        self._uploads = _queue(self, "Uploads", functions.PLANNER, max_receive_count=3)
+        self._manifests = _queue(self, "Manifests", functions.LAUNCHER, max_receive_count=5)
+        self._undelivered = dead_letter_queue(self, "EndsDeadLetterQueue", visibility=Duration.minutes(5))
+        self._topic = completion_topic(self)
+        self._planner = self._make_planner()
+        self._status = self._make_status()
+        self._workflow = self._make_workflow()
+        self._launcher = self._make_launcher()
+        self._connect()
+        self._watch()
+        self._output()
+
+    def _allocate_logical_id(self, cfn_element: CfnElement) -> str:
+        """Name resources by their path alone: `PlannerFunction` rather than `PlannerFunction1A2B3C4D`."""
+        path = cfn_element.node.path.split("/")[1:]
+        return "".join(re.sub("[^A-Za-z0-9]", "", part) for part in path if part not in ("Resource", "Default"))
+
+    def _function(
+        self,
+        specification: Specification,
+        environment: Mapping[str, str] | None = None,
+        dead_letter_queue: aws_sqs.IQueue | None = None,
+    ) -> FleetFunction:
+        return FleetFunction(
+            self,
+            specification,
+            code=self._code,
+            layers=self._layers,
+            storage=self._storage,
+            settings=self._settings,
+            environment=environment,
+            dead_letter_queue=dead_letter_queue,
+        )
+
+    def _make_planner(self) -> FleetFunction:
+        sized = (functions.SORT, functions.ISOTOPES, functions.ANNOTATE, functions.RENDER)
+        planner = self._function(functions.PLANNER, _memory(*sized))
+        planner.read_queue(self._uploads.queue, "UploadsMapping", batch_size=1, max_concurrency=10)
+        return planner
+
+    def _make_status(self) -> FleetFunction:
+        status = self._function(functions.STATUS, {"TOPIC_ARN": self._topic.topic_arn}, self._undelivered)
+        status.allow(["sns:Publish"], [self._topic.topic_arn])
+        status.allow_executions(["states:DescribeExecution"], executions_arn(self))
+        for source, id in ((self._uploads, "UploadsMapping"), (self._manifests, "ManifestsMapping")):
+            status.read_queue(source.dead_letters, id, batch_size=10, max_concurrency=2)
+        return status
+
+    def _make_workflow(self) -> Workflow:
+        stages = {
+            specification.name: self._function(specification, environment)
+            for specification, environment in (
+                (functions.SORT, None),
+                (functions.ISOTOPES, None),
+                (functions.PARTITION, _memory(functions.ANNOTATE)),
+                (functions.ANNOTATE, None),
+                (functions.MERGE, _memory(functions.RENDER)),
+                (functions.RENDER, None),
+            )
+        }
+        called = {**stages, functions.STATUS.name: self._status}
+        return Workflow(self, "Workflow", functions=called, work=self._storage.work, settings=self._settings)
+
+    def _make_launcher(self) -> FleetFunction:
+        arn = self._workflow.state_machine.state_machine_arn
+        launcher = self._function(functions.LAUNCHER, {"STATE_MACHINE_ARN": arn})
+        launcher.allow(["states:StartExecution"], [arn])
+        launcher.allow_executions(["states:DescribeExecution"], executions_arn(self))
+        launcher.read_queue(self._manifests.queue, "ManifestsMapping", batch_size=10, max_concurrency=2)
+        return launcher
+
+    def _connect(self) -> None:
+        rules = Rules(self, "Rules")
+        rules.uploads(self._storage.input, self._uploads)
+        rules.manifests(self._storage.work, self._manifests)
+        rules.ends(self._workflow.state_machine, self._status, self._undelivered)
+
+    def _watch(self) -> None:
+        alarms = Alarms(self, "Alarms")
+        alarms.watch_dead_letters("UploadsDeadLetters", self._uploads.dead_letters)
+        alarms.watch_dead_letters("ManifestsDeadLetters", self._manifests.dead_letters)
+        alarms.watch_dead_letters("EndsDeadLetters", self._undelivered)
+        alarms.watch_executions(self._workflow.state_machine)
+
+    def _output(self) -> None:
+        outputs = {
+            "InputBucket": self._storage.input.bucket_name,
+            "WorkBucket": self._storage.work.bucket_name,
+            "ResultsBucket": self._storage.results.bucket_name,
+            "StateMachineArn": self._workflow.state_machine.state_machine_arn,
+            "CompletionTopicArn": self._topic.topic_arn,
+            "UploadsDeadLetterQueueUrl": self._uploads.dead_letters.queue_url,
+            "ManifestsDeadLetterQueueUrl": self._manifests.dead_letters.queue_url,
+        }
+        for key, value in outputs.items():
+            CfnOutput(self, key, value=value)
+
+
+def _queue(scope: Construct, id: str, reader: Specification, *, max_receive_count: int) -> EventQueue:
+    """Make the queue of one reader; the status function reads what its reader could not handle."""
+    return EventQueue(
+        scope,
+        id,
+        reader_timeout=Duration.seconds(reader.timeout_seconds),
+        dead_letters_reader_timeout=Duration.seconds(functions.STATUS.timeout_seconds),
+        max_receive_count=max_receive_count,
+    )
+
+
+def _memory(*specifications: Specification) -> dict[str, str]:
+    """Tell a function that plans a stage how much memory that stage's function has."""
+    return {f"{each.name.upper()}_MEMORY_MB": str(each.memory_mb) for each in specifications}

@@ -1,0 +1,52 @@
+"""The clients of AWS: each made when it is first asked for, once a process, since making one takes about 0.1 s."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from ionfleet_aws.stores import S3Store
+from ionfleet_aws.usage import Meter
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_sns import SNSClient
+    from types_boto3_stepfunctions import SFNClient
+
+METER = Meter()
+"""What all stores of this process have asked of S3."""
+
+# "adaptive" is botocore's standard mode (exponential backoff with jitter over throttling, 5xx and lost connections)
+# with a rate limit of its own once S3 throttles: thousands of functions start on one prefix at the same moment.
+_CONFIG = Config(
+    retries={"mode": "adaptive", "total_max_attempts": 8},
+    connect_timeout=5,
+    read_timeout=30,
+    max_pool_connections=32,
+)
+
+
+@cache
+def s3() -> S3Client:
+    """Return the client of S3."""
+    return boto3.client("s3", config=_CONFIG)
+
+
+@cache
+def states() -> SFNClient:
+    """Return the client of Step Functions."""
+    return boto3.client("stepfunctions", config=_CONFIG)
+
+
+@cache
+def topics() -> SNSClient:
+    """Return the client of SNS."""
+    return boto3.client("sns", config=_CONFIG)
+
+
+def bucket(name: str) -> S3Store:
+    """Return a bucket as an object store, metered by `METER`."""
+    return S3Store(s3(), name, METER)

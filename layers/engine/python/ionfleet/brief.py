@@ -1,0 +1,79 @@
+"""A plan as it concerns those who start, report and publish a job, and compute nothing.
+
+The functions that do so are small and must start at once: reading a plan this way needs neither numpy nor pyarrow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from ionfleet.store import ObjectStore
+
+
+class DatasetBrief(BaseModel):
+    """A dataset's id and name; its other facts are carried along."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    id: str
+    name: str
+
+
+class StageBrief(BaseModel):
+    """How many tasks a stage has, and the manifest that lists them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tasks: int
+    manifest: str
+
+
+class PlanBrief(BaseModel):
+    """The part of `ionfleet.plan.Plan` that is no business of the fleet's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    execution: str
+    job: str
+    attempt: int
+    claimed_at: str
+    versions: dict[str, str]
+    dataset: DatasetBrief
+    configuration: dict[str, Any]
+    databases: tuple[dict[str, Any], ...]
+    sort: StageBrief
+    isotopes: StageBrief
+    findings: tuple[dict[str, Any], ...]
+
+    @property
+    def key(self) -> str:
+        """Key of the plan in the work bucket."""
+        return plan_key(self.execution)
+
+    @property
+    def results_prefix(self) -> str:
+        """Where the job's results are published in the results bucket, ending in a slash."""
+        return f"results/{self.dataset.id}/{self.job}/"
+
+    def launch_input(self) -> dict[str, Any]:
+        """Return the input of the job's execution (docs/architecture.md, Messages)."""
+        return {
+            "execution": self.execution,
+            "job": self.job,
+            "dataset": self.dataset.id,
+            "plan": self.key,
+            "sort": self.sort.model_dump(),
+            "isotopes": self.isotopes.model_dump(),
+        }
+
+
+def plan_key(execution: str) -> str:
+    """Return the key of an execution's plan in the work bucket."""
+    return f"manifests/{execution}/plan.json"
+
+
+def read_brief(work: ObjectStore, key: str) -> PlanBrief:
+    """Read a plan from the work bucket."""
+    return PlanBrief.model_validate_json(work.get(key))

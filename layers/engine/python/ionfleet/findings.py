@@ -1,0 +1,97 @@
+"""What a validation found wrong or worth a warning, in a dataset or in a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong ("error") or should be known ("warning") about an input.
+
+    `code` names the kind in a few words joined by hyphens and never changes; `message` is for people; `where` is the
+    place, such as "spectrum 17" or "row 3, column formula".
+    """
+
+    severity: Severity
+    code: str
+    message: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        """Return the finding as one line of text."""
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class FindingLog:
+    """Collects findings, of each code the first `limit` spelled out and the rest counted: bounded whatever the input.
+
+    With `strict` every warning is taken down as an error.
+    """
+
+    def __init__(self, limit: int = 20, *, strict: bool = False) -> None:
+        self._limit = limit
+        self._strict = strict
+        self._kept: dict[str, list[Finding]] = {}
+        self._counts: dict[str, int] = {}
+
+    def error(self, code: str, message: str, where: str = "") -> None:
+        """Note something that forbids going on."""
+        self._add(Finding("error", code, message, where))
+
+    def warning(self, code: str, message: str, where: str = "") -> None:
+        """Note something a user should know."""
+        self._add(Finding("warning", code, message, where))
+
+    def each(
+        self, severity: Severity, code: str, rows: NDArray[np.int64], describe: Callable[[int], tuple[str, str]]
+    ) -> None:
+        """Note one finding for each of `rows`; `describe` gives message and place of those that are spelled out."""
+        for row in rows[: self._limit].tolist():
+            self._add(Finding(severity, code, *describe(row)))
+        if len(rows) > self._limit:
+            self._counts[code] += len(rows) - self._limit
+
+    @property
+    def n_errors(self) -> int:
+        """The number of errors, those not spelled out included."""
+        return sum(n for code, n in self._counts.items() if self._kept[code][0].severity == "error")
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return the findings, code by code in the order of their first occurrence; what was left out as a count."""
+        found: list[Finding] = []
+        for code, kept in self._kept.items():
+            found += kept
+            rest = self._counts[code] - len(kept)
+            if rest > 0:
+                found.append(Finding(kept[0].severity, code, f"and {rest:,} more of this kind."))
+        return tuple(found)
+
+    def _add(self, finding: Finding) -> None:
+        if self._strict and finding.severity == "warning":
+            finding = replace(finding, severity="error")
+        kept = self._kept.setdefault(finding.code, [])
+        if len(kept) < self._limit:
+            kept.append(finding)
+        self._counts[finding.code] = self._counts.get(finding.code, 0) + 1
+
+
+def errors_of(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings that forbid going on, in their order."""
+    return tuple(finding for finding in findings if finding.severity == "error")
+
+
+def report(findings: Iterable[Finding], limit: int = 20) -> str:
+    """Return findings as lines of text: the first `limit` spelled out, the rest counted."""
+    lines = [str(finding) for finding in findings]
+    rest = len(lines) - limit
+    if rest > 0:
+        lines = [*lines[:limit], f"and {rest:,} more."]
+    return "\n".join(lines)

@@ -1,0 +1,203 @@
+"""Checks of an imzML file's spectra against the ibd that they point into, before anything is read from it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionfleet.findings import FindingLog, Severity
+from ionfleet.imzml.spectrum_list import UNSTATED
+from ionfleet.imzml.terms import ROLES
+from ionfleet.index import ARRAY_DTYPES, TYPE_MASK, ZLIB
+
+MAX_PIXELS = 1 << 28
+_ITEM_BYTES = np.array([dtype.itemsize for dtype in ARRAY_DTYPES], np.int64)
+_TURN = 1 << 32
+_MAX_BYTES = 1 << 50
+_DEFLATE_RATIO = 1032  # the most that zlib can save
+
+Int64 = NDArray[np.int64]
+Columns = dict[str, Any]
+
+
+def check_arrays(columns: Columns, ibd_size: int, log: FindingLog) -> Columns:
+    """Return the columns with `…_bytes` for `…_encoded` and unwrapped offsets, every error in the log.
+
+    Afterwards, if no error was noted, each array lies inside of the ibd and holds as many points as its partner.
+    `number` is the number of each spectrum for messages, from 1.
+    """
+    checked = dict(columns)
+    for role in ROLES:
+        checked[f"{role}_bytes"] = _array_bytes(checked, role, log)
+    _check_equal_lengths(checked, log)
+    checked |= _unwrapped(checked, ibd_size, log)
+    for role in ROLES:
+        _check_inside(checked, role, ibd_size, log)
+        del checked[f"{role}_encoded"]
+    return checked
+
+
+def check_grid(x: NDArray[np.int32], y: NDArray[np.int32], log: FindingLog) -> None:
+    """Note coordinates that span more pixels than an image may have, and spectra that share pixels."""
+    columns, rows = x.astype(np.int64) - x.min(), y.astype(np.int64) - y.min()
+    width, height = int(columns.max()) + 1, int(rows.max()) + 1
+    if width * height > MAX_PIXELS:
+        message = (
+            f"The coordinates, x {x.min()} to {x.max()} and y {y.min()} to {y.max()}, span {width:,} by {height:,} "
+            f"pixels, more than {MAX_PIXELS:,}. Check the positions IMS:1000050 and IMS:1000051."
+        )
+        log.error("grid-too-large", message)
+        return
+    shared = len(x) - len(np.unique(rows * width + columns))
+    if shared:
+        message = (
+            f"{shared:,} of {len(x):,} spectra share a pixel with an earlier one; intensities of a pixel are summed."
+        )
+        log.warning("shared-pixels", message)
+
+
+def check_uuid(declared: str, ibd_head: bytes, log: FindingLog) -> None:
+    """Compare the header's UUID with the first 16 bytes of the ibd, in either byte order that writers use."""
+    found = ibd_head[:16]
+    if len(found) == 16:
+        known = uuid.UUID(bytes=found)
+        if declared in (known.hex, known.bytes_le.hex()):
+            return
+    message = (
+        f"The imzML expects an ibd with the UUID {declared[:40] or '(none)'}, but the ibd begins with {found.hex()}. "
+        "Check that the two files belong together."
+    )
+    log.warning("uuid-differs", message)
+
+
+def _array_bytes(columns: Columns, role: str, log: FindingLog) -> Int64:
+    """Return how many bytes of the ibd each array takes, 0 where its length is impossible, which is noted."""
+    length, encoded, kind = (columns[f"{role}_{name}"] for name in ("length", "encoded", "type"))
+    zlib, item = (kind & ZLIB) != 0, _ITEM_BYTES[kind & TYPE_MASK]
+
+    def unstated(row: int) -> str:
+        points = f"{length[row]:,} points"
+        return f"The {ROLES[role]} array of {points} is compressed, but its encoded length (IMS:1000104) is missing."
+
+    def impossible(row: int) -> str:
+        inside = f"{encoded[row]:,} compressed bytes" if zlib[row] else "an array of an ibd"
+        return f"The {ROLES[role]} array is said to have {length[row]:,} points, which cannot be in {inside}. Export it again."
+
+    def differs(row: int) -> str:
+        return (
+            f"The {ROLES[role]} array's encoded length is {encoded[row]:,} bytes, but {length[row]:,} points of "
+            f"{item[row]} bytes are {plain[row]:,}; these are read."
+        )
+
+    lost = zlib & (encoded == UNSTATED)
+    capacity = np.where(zlib, np.clip(encoded, 0, _MAX_BYTES) * _DEFLATE_RATIO, _MAX_BYTES) // item
+    wrong = ~lost & ((length < 0) | (length > capacity))
+    plain = np.where(zlib | wrong, 0, length) * item
+    # Some writers state 0 for arrays that are not compressed; readers go by the number of points.
+    unequal = ~zlib & ~wrong & (encoded != plain) & (encoded > 0)
+    _note(log, columns, "error", "encoded-length-missing", lost, unstated)
+    _note(log, columns, "error", "impossible-length", wrong, impossible)
+    _note(log, columns, "warning", "encoded-length", unequal, differs)
+    taken: Int64 = np.where(zlib & ~wrong & ~lost, encoded, plain)
+    return taken
+
+
+def _check_equal_lengths(columns: Columns, log: FindingLog) -> None:
+    mz, intensity = columns["mz_length"], columns["intensity_length"]
+
+    def unequal(row: int) -> str:
+        return f"There are {mz[row]:,} m/z values but {intensity[row]:,} intensities. Export the dataset again."
+
+    _note(log, columns, "error", "unequal-lengths", mz != intensity, unequal)
+
+
+def _check_inside(columns: Columns, role: str, ibd_size: int, log: FindingLog) -> None:
+    offset, taken = columns[f"{role}_offset"], columns[f"{role}_bytes"]
+
+    def beyond(row: int) -> str:
+        first, end = int(offset[row]), int(offset[row]) + int(taken[row])
+        return (
+            f"The {ROLES[role]} array lies at bytes {first:,} to {end:,}, but the ibd has {ibd_size:,} bytes. It is "
+            "incomplete or belongs to another imzML: upload it again."
+        )
+
+    _note(log, columns, "error", "beyond-ibd", (taken > 0) & ((offset < 0) | (offset > ibd_size - taken)), beyond)
+
+
+def _unwrapped(columns: Columns, ibd_size: int, log: FindingLog) -> Columns:
+    """Return the offset columns that had to be unwrapped, none where nothing wrapped.
+
+    Some writers count bytes in 32 bits, so that offsets beyond 2^31 come out negative, or those beyond 2^32 start again
+    at 0. Turns of 2^32 are added where the spectra follow each other in the ibd and only one number of turns fits.
+    """
+    negative = any(bool(np.any(columns[f"{role}_offset"][columns[f"{role}_bytes"] > 0] < 0)) for role in ROLES)
+    if not negative and not _looks_wrapped(columns, ibd_size):
+        return {}
+    repaired = {f"{role}_offset": _unwrap(columns, role, ibd_size) for role in ROLES}
+    found = {name: offsets for name, offsets in repaired.items() if offsets is not None}
+    if len(found) < len(repaired) or _overlap(columns | found):
+        message = (
+            "Offsets into the ibd are negative or start again at 0, as if counted in 32 bits, and cannot be told apart "
+            "from their order and the ibd's size. Export the dataset again with 64-bit offsets (IMS:1000102)."
+        )
+        log.error("ambiguous-offsets", message)
+        return {}
+    changed = sum(int(np.count_nonzero(offsets != columns[name])) for name, offsets in found.items())
+    message = f"{changed:,} offsets into the ibd were counted in 32 bits; the turns of 2^32 bytes were added to them."
+    log.warning("wrapped-offsets", message)
+    return found
+
+
+def _looks_wrapped(columns: Columns, ibd_size: int) -> bool:
+    """Tell whether offsets without a sign jump back by more than 2^31 so that arrays come to lie on each other."""
+    if ibd_size <= _TURN or any(bool(np.any(columns[f"{role}_offset"] >= _TURN)) for role in ROLES):
+        return False
+    jumps = (np.diff(columns[f"{role}_offset"][columns[f"{role}_bytes"] > 0]) for role in ROLES)
+    return any(bool(np.any(jump < -(_TURN // 2))) for jump in jumps) and _overlap(columns)
+
+
+def _unwrap(columns: Columns, role: str, ibd_size: int) -> Int64 | None:
+    """Return 32-bit offsets with their turns added, None where that is not possible or not the only possibility."""
+    offset: Int64 = columns[f"{role}_offset"]
+    taken: Int64 = columns[f"{role}_bytes"]
+    used = np.flatnonzero(taken > 0)
+    if not len(used):
+        return offset
+    wrapped = offset[used]
+    if wrapped.min() < -(_TURN // 2) or wrapped.max() >= _TURN:
+        return None
+    residue = wrapped % _TURN
+    steps = np.diff(residue)
+    turned = steps < -(_TURN // 2)
+    if np.any((steps < 0) & ~turned):
+        return None
+    unwrapped = residue + _TURN * np.concatenate([[0], np.cumsum(turned)])
+    end = int((unwrapped + taken[used]).max())
+    one_turn_more_fits = wrapped[0] < 0 and end + _TURN <= ibd_size
+    if end > ibd_size or one_turn_more_fits:
+        return None
+    result = offset.copy()
+    result[used] = unwrapped
+    return result
+
+
+def _overlap(columns: Columns) -> bool:
+    """Tell whether arrays share bytes without being one and the same."""
+    ranges = np.concatenate([np.stack([columns[f"{role}_offset"], columns[f"{role}_bytes"]], axis=1) for role in ROLES])
+    ranges = np.unique(ranges[ranges[:, 1] > 0], axis=0)
+    return bool(np.any(ranges[1:, 0] < ranges[:-1].sum(axis=1)))
+
+
+def _note(
+    log: FindingLog,
+    columns: Columns,
+    severity: Severity,
+    code: str,
+    rows: NDArray[np.bool_],
+    message: Callable[[int], str],
+) -> None:
+    log.each(severity, code, np.flatnonzero(rows), lambda row: (message(row), f"spectrum {columns['number'][row]}"))

@@ -1,0 +1,108 @@
+"""XML read as a stream, in bounded memory, from files that nobody vouches for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, BinaryIO
+from xml.parsers import expat
+
+MAX_FILE = 1 << 35
+MAX_DEPTH = 64
+_CHUNK = 1 << 20
+_MAX_TOKEN = 4 << 20
+_MAX_NAMES = 10_000
+_BEFORE_MARKUP = b"\xef\xbb\xbf \t\r\n"
+_MARKUP = (b"<", b"\xff\xfe", b"\xfe\xff")
+
+Start = Callable[[str, dict[str, str]], None]
+End = Callable[[str], None]
+
+
+class UnreadableError(Exception):
+    """The file cannot be read any further: `code` names the kind of finding."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class MarkupReader:
+    """Calls a function for every start and every end of an element, at the speed of expat.
+
+    Document type declarations are refused, and with them entities. Names, single tags, nesting and the whole file are
+    limited, so that no input fills the memory: expat itself keeps every distinct name and every unfinished tag.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, Any] = {}
+        self._expat = expat.ParserCreate(intern=self._names)
+        self._expat.StartDoctypeDeclHandler = self._refuse_doctype
+        self._beginning = b""
+
+    def handle(self, start: Start, end: End) -> None:
+        """Call these from the next tag on; may itself be called by such a function."""
+        self._expat.StartElementHandler = start
+        self._expat.EndElementHandler = end
+
+    @property
+    def position(self) -> int:
+        """Byte of the file that the tag at hand begins at."""
+        return self._expat.CurrentByteIndex
+
+    def not_imzml(self, found: str) -> UnreadableError:
+        """Return the error for a file of another kind."""
+        return UnreadableError("not-imzml", f"This is not an imzML file: {found}. Give the .imzML file of a dataset.")
+
+    def read(self, stream: BinaryIO, size: int) -> None:
+        """Read a file of `size` bytes to its end.
+
+        Raises
+        ------
+        UnreadableError
+            Where the file is empty, too large, not well-formed, or contains what is refused.
+
+        """
+        if size > MAX_FILE:
+            raise UnreadableError("imzml-too-large", f"The imzML has {size:,} bytes, more than {MAX_FILE:,}.")
+        fed = 0
+        while chunk := stream.read(_CHUNK):
+            self._beginning = self._beginning or chunk[:60]
+            fed += len(chunk)
+            self._feed(chunk, last=False)
+            self._check_memory(fed)
+        if not fed:
+            raise UnreadableError("empty-imzml", "The imzML file is empty. Upload it again.")
+        self._feed(b"", last=True)
+
+    def _feed(self, data: bytes, *, last: bool) -> None:
+        try:
+            self._expat.Parse(data, last)
+        except (LookupError, ValueError) as error:
+            if self._names:  # raised by a function that takes the tags
+                raise
+            message = f"The encoding that the imzML declares cannot be read ({error}). Save it as UTF-8."
+            raise UnreadableError("unknown-encoding", message) from None
+        except expat.ExpatError as error:
+            if not self._beginning.lstrip(_BEFORE_MARKUP).startswith(_MARKUP):
+                raise self.not_imzml(f"it begins with {self._beginning!r}") from None
+            reason = expat.ErrorString(error.code)
+            place = f"line {error.lineno}, column {error.offset + 1}"
+            message = (
+                f"The imzML is not well-formed XML at {place}: {reason}. It is damaged or incomplete: upload it again."
+            )
+            raise UnreadableError("not-well-formed", message) from None
+
+    def _check_memory(self, fed: int) -> None:
+        if fed - max(self.position, 0) > _MAX_TOKEN:
+            message = f"A tag of the imzML at byte {self.position:,} is longer than {_MAX_TOKEN:,} bytes."
+            raise UnreadableError("tag-too-long", message)
+        if len(self._names) > _MAX_NAMES:
+            message = f"The imzML uses more than {_MAX_NAMES:,} different names of elements and attributes."
+            raise UnreadableError("too-many-names", message)
+
+    def _refuse_doctype(self, name: str, *_: object) -> None:
+        message = (
+            f"The file declares a document type ({name[:40]}), which could bring in other files or entities and which "
+            f"no imzML needs; it begins with {self._beginning!r}. Give an imzML without such a declaration."
+        )
+        raise UnreadableError("document-type", message)

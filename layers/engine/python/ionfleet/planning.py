@@ -1,0 +1,196 @@
+"""Cutting a job into tasks that fit their functions' memory (docs/architecture.md, Planning).
+
+Every stage has a projection of its peak memory in terms of what is known when it is planned. The cuts decide who computes
+a number, never the number: no result depends on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ionfleet.errors import OutOfBudgetError
+from ionfleet.runs import BLOCK, RunIndex
+
+Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
+
+MEBIBYTE = 1 << 20
+USABLE_SHARE = 0.8
+"""Of a function's memory; the rest is left to the interpreter's slack and the runtime."""
+
+SORT_BASE_MB = 200
+SORT_BYTES_PER_PEAK = 90
+ANNOTATE_BASE_MB = 500
+ANNOTATE_BYTES_PER_PEAK = 64
+ANNOTATE_BYTES_PER_ION = 1200
+
+ISOTOPE_TASK_FORMULAS = 512
+RENDER_TASK_IMAGES = 2000
+_SORT_TASKS = 16
+_SORT_TASK_PEAKS = 2_000_000
+_SEGMENTS = 16
+_SEGMENT_PEAKS = 2_000_000
+_PEAKS_PER_ION = 30
+"""An ion costs about as much as this many peaks: what balances segments of many ions against those of many peaks."""
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """Memory (MB) of the functions that the planner cuts for."""
+
+    sort_mb: int
+    isotopes_mb: int
+    annotate_mb: int
+    render_mb: int
+
+
+def projected_sort_mb(peaks: int) -> float:
+    """Project the peak memory (MB) of a sort task over that many points."""
+    return SORT_BASE_MB + peaks * SORT_BYTES_PER_PEAK / MEBIBYTE
+
+
+def projected_annotate_mb(peaks: int, ions: int) -> float:
+    """Project the peak memory (MB) of an annotate task that reads that many peaks for that many ions."""
+    return ANNOTATE_BASE_MB + (peaks * ANNOTATE_BYTES_PER_PEAK + ions * ANNOTATE_BYTES_PER_ION) / MEBIBYTE
+
+
+def cut_spectra(lengths: Int64, budgets: Budgets, task_peaks: int | None) -> list[tuple[int, int]]:
+    """Cut spectra into ranges first ≤ i < stop, one for each sort task.
+
+    Parameters
+    ----------
+    lengths
+        Points of each spectrum, int64[n].
+    budgets
+        Memory of the functions.
+    task_peaks
+        Points a task should have at most; None to choose.
+
+    Raises
+    ------
+    OutOfBudgetError
+        One spectrum alone is more than a sort function can hold.
+
+    """
+    most = int((budgets.sort_mb * USABLE_SHARE - SORT_BASE_MB) * MEBIBYTE / SORT_BYTES_PER_PEAK)
+    largest = int(lengths.max(initial=0))
+    if largest > most:
+        raise OutOfBudgetError(
+            f"Spectrum {int(lengths.argmax())} has {largest:,} points; a sort function of {budgets.sort_mb} MB holds {most:,}. "
+            "Centroid the data, or deploy with more memory for the sort function."
+        )
+    wanted = task_peaks or max(_SORT_TASK_PEAKS, int(lengths.sum()) // _SORT_TASKS)
+    return cut_evenly(lengths, min(wanted, most))
+
+
+def cut_evenly(weights: Int64, most: int) -> list[tuple[int, int]]:
+    """Cut a sequence into ranges whose weights sum to at most `most`, each of at least one element."""
+    ends = np.cumsum(weights)
+    cuts = []
+    first = 0
+    while first < len(weights):
+        done = ends[first - 1] if first else 0
+        stop = max(first + 1, int(np.searchsorted(ends, done + most, side="right")))
+        cuts.append((first, stop))
+        first = stop
+    return cuts
+
+
+def cut_range(count: int, size: int) -> list[tuple[int, int]]:
+    """Cut 0 ≤ i < count into ranges of `size`."""
+    return [(first, min(first + size, count)) for first in range(0, count, size)]
+
+
+@dataclass(frozen=True)
+class Density:
+    """How many peaks of all runs lie below an m/z, from the runs' sparse indexes: exact to a block per run."""
+
+    mz: Float64
+    below: Float64
+    peaks: int
+    runs: int
+
+    @staticmethod
+    def of(runs: Sequence[RunIndex]) -> Density:
+        """Merge the indexes of all runs."""
+        filled = [run for run in runs if run.peaks]
+        mz = np.concatenate([run.first_mz for run in filled] + [[run.last_mz for run in filled]])
+        blocks = [np.diff(np.append(np.arange(0, run.peaks, BLOCK), run.peaks), prepend=0) for run in filled]
+        # At a block's first m/z, all peaks of the blocks before it in its run are below.
+        steps = np.concatenate([block[:-1] for block in blocks] + [[block[-1] for block in blocks]])
+        order = np.argsort(mz, kind="stable")
+        return Density(mz[order], np.cumsum(steps[order]), sum(run.peaks for run in runs), len(filled))
+
+    def between(self, lower: Float64, upper: Float64) -> Float64:
+        """Estimate from above the peaks that reading each range [lower, upper] by whole blocks brings in."""
+        counts = np.interp(upper, self.mz, self.below) - np.interp(lower, self.mz, self.below, left=0.0)
+        return counts + 2.0 * BLOCK * self.runs
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The ions first ≤ i < stop in the order of their first centroids, and the peaks that their windows read."""
+
+    first: int
+    stop: int
+    peaks: int
+
+
+def cut_segments(
+    lower: Float64, upper: Float64, density: Density, budgets: Budgets, segment_peaks: int | None
+) -> list[Segment]:
+    """Cut ions, ordered by their first centroid's m/z, into segments that balance peaks and ions.
+
+    Parameters
+    ----------
+    lower, upper
+        Window ends of all centroids, float64[n, k]; unused places are 0.
+    density
+        Where the peaks are.
+    budgets
+        Memory of the functions.
+    segment_peaks
+        Peaks a segment should weigh; None to choose.
+
+    Raises
+    ------
+    OutOfBudgetError
+        A single ion's windows hold more peaks than an annotate function can.
+
+    """
+    first_mz = lower[:, 0]
+    below = np.interp(first_mz, density.mz, density.below, left=0.0)
+    weights = np.diff(below, prepend=0.0).astype(np.int64) + _PEAKS_PER_ION
+    wanted = segment_peaks or max(_SEGMENT_PEAKS, int(weights.sum()) // _SEGMENTS)
+    segments: list[Segment] = []
+    pending = cut_evenly(weights, wanted)[::-1]
+    while pending:
+        first, stop = pending.pop()
+        starts, ends = merge_windows(lower[first:stop], upper[first:stop])
+        peaks = int(min(density.between(starts, ends).sum(), density.peaks))
+        if projected_annotate_mb(peaks, stop - first) <= budgets.annotate_mb * USABLE_SHARE:
+            segments.append(Segment(first, stop, peaks))
+        elif stop - first > 1:
+            middle = (first + stop) // 2
+            pending += [(middle, stop), (first, middle)]
+        else:
+            raise OutOfBudgetError(
+                f"The windows of one ion at m/z {first_mz[first]:.4f} hold about {peaks:,} peaks, more than an annotate function of "
+                f"{budgets.annotate_mb} MB can. Lower ppm, or deploy with more memory for the annotate function."
+            )
+    return segments
+
+
+def merge_windows(lower: Float64, upper: Float64, gap: float = 0.05) -> tuple[Float64, Float64]:
+    """Merge m/z windows less than `gap` apart; return the merged ranges' ends, ascending. Windows at 0 are left out."""
+    used = upper > 0
+    order = np.argsort(lower[used], kind="stable")
+    starts, reach = lower[used][order], np.maximum.accumulate(upper[used][order])
+    opens = np.ones(len(starts), bool)
+    opens[1:] = starts[1:] > reach[:-1] + gap
+    closes = np.append(opens[1:], True) if len(opens) else opens
+    return starts[opens], reach[closes]

@@ -1,0 +1,174 @@
+"""Sorted runs: the peaks of a range of spectra, ordered by m/z, each with a sparse index (docs/architecture.md, Objects).
+
+A run is a sequence of blocks of `BLOCK` peaks (the last one shorter). A block holds its peaks' m/z (float64), then their
+intensities (float32), then their pixels (uint32), little-endian, so that any m/z range of a run is one range of bytes.
+The index keeps the first m/z of every block. Peaks of equal m/z stand in the order of their spectra; reading the runs of a dataset in the order
+of their spectra and sorting stably therefore gives the same peaks in the same order however the spectra were cut.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ionfleet.store import ObjectStore
+
+BLOCK = 8192
+PEAK_BYTES = 16
+_BLOCK_BYTES = BLOCK * PEAK_BYTES
+
+Float64 = npt.NDArray[np.float64]
+Float32 = npt.NDArray[np.float32]
+Uint32 = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class SortedPeaks:
+    """Peaks ordered by m/z, ties by spectrum: m/z (float64), intensity (float32), pixel rank (uint32)."""
+
+    mz: Float64
+    intensity: Float32
+    pixel: Uint32
+
+    def __len__(self) -> int:
+        return len(self.mz)
+
+
+@dataclass(frozen=True)
+class RunIndex:
+    """What is known of a run without reading it.
+
+    `first_mz` is the m/z (float64) at the start of every block, `last_mz` that of the run's last peak, `peaks` their
+    number, `dropped` how many points the cleaning left out, `tic` the summed intensity per spectrum (float32) of the
+    run's range, in spectrum order.
+    """
+
+    peaks: int
+    dropped: int
+    last_mz: float
+    first_mz: Float64
+    tic: Float32
+
+    def to_bytes(self) -> bytes:
+        """Serialise: one line of JSON, then the arrays."""
+        head = {"peaks": self.peaks, "dropped": self.dropped, "last_mz": self.last_mz, "blocks": len(self.first_mz)}
+        arrays = self.first_mz.astype("<f8").tobytes() + self.tic.astype("<f4").tobytes()
+        return json.dumps(head).encode() + b"\n" + arrays
+
+    @staticmethod
+    def from_bytes(data: bytes) -> RunIndex:
+        """Read what `to_bytes` wrote."""
+        line, arrays = data.split(b"\n", 1)
+        head = json.loads(line)
+        middle = 8 * head["blocks"]
+        first_mz = np.frombuffer(arrays[:middle], "<f8")
+        return RunIndex(head["peaks"], head["dropped"], head["last_mz"], first_mz, np.frombuffer(arrays[middle:], "<f4"))
+
+    def block_ranges(self, lower: Float64, upper: Float64) -> list[tuple[int, int]]:
+        """Return the ranges of blocks, first ≤ i < stop, that hold every peak in the m/z ranges [lower, upper].
+
+        The given ranges are ascending and apart; ranges of blocks that touch or nearly do are one.
+        """
+        # A block before one that starts exactly at `lower` may end with peaks of that m/z.
+        first = np.maximum(np.searchsorted(self.first_mz, lower, side="left") - 1, 0)
+        stop = np.searchsorted(self.first_mz, upper, side="right")
+        ranges: list[tuple[int, int]] = []
+        for begin, end in zip(first.tolist(), stop.tolist(), strict=True):
+            if begin >= end:
+                continue
+            if ranges and begin <= ranges[-1][1] + 1:
+                ranges[-1] = (ranges[-1][0], max(ranges[-1][1], end))
+            else:
+                ranges.append((begin, end))
+        return ranges
+
+
+def sort_peaks(mz: Float64, intensity: Float32, pixel: Uint32) -> SortedPeaks:
+    """Order peaks, given in spectrum order, by m/z; ties keep their order."""
+    order = np.argsort(mz, kind="stable")
+    return SortedPeaks(mz[order], intensity[order], pixel[order])
+
+
+def encode_run(peaks: SortedPeaks) -> bytearray:
+    """Lay sorted peaks out in blocks."""
+    count = len(peaks)
+    data = bytearray(count * PEAK_BYTES)
+    full = count // BLOCK
+    blocks = np.frombuffer(data, np.uint8, full * _BLOCK_BYTES).reshape(full, _BLOCK_BYTES)
+    start = 0
+    for column, width in ((peaks.mz, 8), (peaks.intensity, 4), (peaks.pixel, 4)):
+        body = np.ascontiguousarray(column[: full * BLOCK]).view(np.uint8).reshape(full, BLOCK * width)
+        blocks[:, start : start + BLOCK * width] = body
+        start += BLOCK * width
+    tail = b"".join(column[full * BLOCK :].tobytes() for column in (peaks.mz, peaks.intensity, peaks.pixel))
+    data[full * _BLOCK_BYTES :] = tail
+    return data
+
+
+def decode_blocks(data: bytes | memoryview) -> SortedPeaks:
+    """Read whole blocks, of which only the last may be shorter."""
+    full = len(data) // _BLOCK_BYTES
+    blocks = np.frombuffer(data, np.uint8, full * _BLOCK_BYTES).reshape(full, _BLOCK_BYTES)
+    rest = memoryview(data)[full * _BLOCK_BYTES :]
+    count = len(rest) // PEAK_BYTES
+    columns = []
+    start = 0
+    for dtype, width in (("<f8", 8), ("<f4", 4), ("<u4", 4)):
+        body = np.ascontiguousarray(blocks[:, start * BLOCK : (start + width) * BLOCK]).view(dtype).reshape(-1)
+        tail = np.frombuffer(rest, dtype, count, offset=start * count)
+        columns.append(np.concatenate([body, tail]) if count else body)
+        start += width
+    return SortedPeaks(columns[0], columns[1], columns[2])
+
+
+def index_run(peaks: SortedPeaks, dropped: int, tic: Float32) -> RunIndex:
+    """Make the sparse index of a run."""
+    last = float(peaks.mz[-1]) if len(peaks) else 0.0
+    return RunIndex(len(peaks), dropped, last, peaks.mz[::BLOCK].copy(), tic)
+
+
+def run_key(dataset: str, first: int, stop: int) -> str:
+    """Return the key of the run over spectra first ≤ i < stop."""
+    return f"datasets/{dataset}/runs/{first:08d}-{stop:08d}.run"
+
+
+def index_key(dataset: str, first: int, stop: int) -> str:
+    """Return the key of that run's index."""
+    return f"datasets/{dataset}/runs/{first:08d}-{stop:08d}.index"
+
+
+def read_ranges(
+    store: ObjectStore, runs: Sequence[tuple[str, RunIndex]], lower: Float64, upper: Float64
+) -> SortedPeaks:
+    """Read the blocks of all runs that hold peaks in some m/z ranges, and merge them.
+
+    Parameters
+    ----------
+    store
+        The work bucket.
+    runs
+        Key and index of every run, in the order of their spectra.
+    lower, upper
+        Ends of the m/z ranges, both included, ascending and apart.
+
+    Returns
+    -------
+    SortedPeaks
+        Every peak in the ranges, and others of the same blocks, in the order of one stable sort over all spectra.
+
+    """
+    parts = [
+        decode_blocks(store.get_range(key, first * _BLOCK_BYTES, (min(stop * BLOCK, index.peaks) - first * BLOCK) * PEAK_BYTES))
+        for key, index in runs
+        for first, stop in index.block_ranges(lower, upper)
+    ]
+    if not parts:
+        return SortedPeaks(np.empty(0), np.empty(0, np.float32), np.empty(0, np.uint32))
+    mz = np.concatenate([part.mz for part in parts])
+    intensity = np.concatenate([part.intensity for part in parts])
+    pixel = np.concatenate([part.pixel for part in parts])
+    return SortedPeaks(mz, intensity, pixel) if len(parts) == 1 else sort_peaks(mz, intensity, pixel)

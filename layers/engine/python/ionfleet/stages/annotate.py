@@ -1,0 +1,93 @@
+"""Annotate: the ions of one m/z segment become metrics, and sparse images of the targets worth showing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from ionfleet.chunks import IonTable, matrix_column, parquet_bytes
+from ionfleet.index import SpectraIndex
+from ionfleet.isotopes import tolerance_windows
+from ionfleet.measure import Images, Measured, Patterns, measure
+from ionfleet.plan import SegmentTask, Stores, read_plan
+from ionfleet.planning import merge_windows
+from ionfleet.runs import read_ranges
+from ionfleet.stages.common import Report, measurement, runs_of, segment_key
+
+IMAGE_ROW_GROUP = 256
+
+
+def annotate(stores: Stores, task: SegmentTask) -> Report:
+    """Measure the ions of a segment; write the images of targets with msm above 0, then the metrics."""
+    metrics_key = segment_key(task.execution, task.task, "metrics.parquet")
+    if stores.work.head(metrics_key) is not None:
+        return Report(task.task, done_before=True)
+    plan = read_plan(stores.work, task.plan)
+    ions = IonTable.from_parquet(stores.work.get(segment_key(task.execution, task.task, "ions.parquet")))
+    grid = SpectraIndex.read(stores.work.get(f"datasets/{plan.dataset.id}/index.parquet")).geometry()
+    ranges = merge_windows(*tolerance_windows(ions.mz, plan.configuration.ppm))
+    peaks = read_ranges(stores.work, runs_of(stores, plan), *ranges)
+    patterns = Patterns(ions.mz, ions.intensity, ions.target)
+    batches = list(measure(peaks, patterns, grid, measurement(plan.configuration)))
+    images = _image_table(ions, batches)
+    metrics = _metrics_table(ions, [measured for measured, _ in batches])
+    stores.work.create(
+        segment_key(task.execution, task.task, "images.parquet"), parquet_bytes(images, IMAGE_ROW_GROUP)
+    )
+    stores.work.create(metrics_key, parquet_bytes(metrics))
+    return Report(task.task, {"ions": len(ions), "peaks": len(peaks), "kept": len(metrics), "images": len(images)})
+
+
+def _metrics_table(ions: IonTable, batches: Sequence[Measured]) -> pa.Table:
+    def column(name: str) -> np.ndarray:
+        return np.concatenate([getattr(batch, name) for batch in batches])
+
+    isotopes = ions.mz.shape[1]
+    if not batches:
+        row = np.empty(0, np.int64)
+        empty = np.empty(0)
+        matrix = np.empty((0, isotopes))
+        batches = [
+            Measured(
+                row, empty, empty, empty, empty, empty, matrix.astype(np.float32), matrix.astype(np.float32),
+                matrix, matrix, matrix.astype(np.int64),
+            )
+        ]  # fmt: skip
+    row = column("row")
+    columns: dict[str, pa.Array] = {"ion": ions.ion.take(pa.array(row)), "target": pa.array(ions.target[row])}
+    for name in ("chaos", "spatial", "spectral", "msm", "mz_err_abs", "mz_err_rel"):
+        columns[name] = pa.array(column(name))
+    for name in ("total", "maximum", "mz_mean", "mz_std", "points"):
+        columns[name] = matrix_column(column(name))
+    columns["theo_mz"] = matrix_column(ions.mz[row])
+    columns["theo_intensity"] = matrix_column(ions.intensity[row])
+    return pa.table(columns)
+
+
+def _image_table(ions: IonTable, batches: Sequence[tuple[Measured, Images]]) -> pa.Table:
+    """One row an isotope image: its ion, which isotope, and its entries ordered by pixel rank."""
+    schema = pa.schema(
+        [
+            ("ion", pa.string()),
+            ("isotope", pa.int8()),
+            ("pixel", pa.list_(pa.uint32())),
+            ("intensity", pa.list_(pa.float32())),
+        ]
+    )
+    parts = []
+    for measured, images in batches:
+        slot = images.ion * ions.mz.shape[1] + images.isotope
+        order = np.argsort(slot, kind="stable")
+        slots, starts = np.unique(slot[order], return_index=True)
+        offsets = pa.array(np.append(starts, len(order)).astype(np.int32))
+        ion, isotope = np.divmod(slots, ions.mz.shape[1])
+        columns = [
+            ions.ion.take(pa.array(measured.row[ion])),
+            pa.array(isotope.astype(np.int8)),
+            pa.ListArray.from_arrays(offsets, pa.array(images.pixel[order].astype(np.uint32))),
+            pa.ListArray.from_arrays(offsets, pa.array(images.value[order])),
+        ]
+        parts.append(pa.table(columns, schema=schema))
+    return pa.concat_tables(parts) if parts else schema.empty_table()

@@ -1,0 +1,76 @@
+"""What several stages need: the report of a task, the settings of a job, the databases and runs of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ionfleet.configuration import ResolvedConfiguration
+from ionfleet.databases import Database
+from ionfleet.isotopes import Instrument
+from ionfleet.measure import Settings
+from ionfleet.plan import Plan, Stores, Task
+from ionfleet.runs import RunIndex, index_key, run_key
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a task has done: figures by name, for the log and the progress; `done_before` if another did it already."""
+
+    task: int
+    done: dict[str, int] = field(default_factory=dict)
+    done_before: bool = False
+
+
+def instrument(configuration: ResolvedConfiguration) -> Instrument:
+    """Return what shapes a job's isotope patterns."""
+    return Instrument(
+        analyzer=configuration.analyzer,
+        sigma=configuration.isotope_sigma,
+        charge=configuration.charge,
+        peaks=configuration.isotope_peaks,
+    )
+
+
+def measurement(configuration: ResolvedConfiguration) -> Settings:
+    """Return what the measurement of images depends on."""
+    return Settings(
+        ppm=configuration.ppm,
+        min_pixels=configuration.min_pixels,
+        levels=configuration.n_levels,
+        metaspace=configuration.compatibility == "metaspace",
+    )
+
+
+def job_database(stores: Stores, plan: Plan, number: int) -> Database:
+    """Read one of a job's databases, reduced to the molecule classes that the job asks for."""
+    reference = plan.databases[number]
+    database = Database.from_parquet(stores.work.get(reference.key))
+    return database.select_classes(plan.configuration.molecule_classes)
+
+
+def runs_of(stores: Stores, plan: Plan) -> list[tuple[str, RunIndex]]:
+    """Return key and index of every run of a job's dataset, in the order of their spectra."""
+    dataset = plan.dataset.id
+    return [
+        (
+            run_key(dataset, run.first, run.stop),
+            RunIndex.from_bytes(stores.work.get(index_key(dataset, run.first, run.stop))),
+        )
+        for run in plan.runs
+    ]
+
+
+def manifest_lines(tasks: Iterable[Task]) -> bytes:
+    """Write tasks as JSON Lines."""
+    return "".join(task.model_dump_json() + "\n" for task in tasks).encode()
+
+
+def segment_key(execution: str, task: int, kind: str) -> str:
+    """Return the key of an object of a segment: `ions.parquet`, `metrics.parquet` or `images.parquet`."""
+    return f"jobs/{execution}/segments/{task:06d}.{kind}"
+
+
+def table_key(execution: str, name: str) -> str:
+    """Return the key of a result table that is not published yet."""
+    return f"jobs/{execution}/tables/{name}"

@@ -1,0 +1,121 @@
+"""Merge: FDR, isomers and isobars over all segments, and the job's tables."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ionfleet.chunks import parquet_bytes
+from ionfleet.fdr import LEVELS
+from ionfleet.plan import Plan, RenderTask, StageTasks, Stores, read_plan
+from ionfleet.planning import RENDER_TASK_IMAGES, cut_range
+from ionfleet.stages.common import job_database, manifest_lines, segment_key, table_key
+from ionfleet.tables import CsvHead, DatabaseMetrics, annotation_table, annotations_csv, database_metrics
+
+LISTED_INVALID = 1000
+"""Invalid ions that the job's facts spell out; the rest is counted."""
+
+
+def merge(stores: Stores, plan_key: str) -> StageTasks:
+    """Make the job's tables from the metrics of all segments, and the manifest of the images to render."""
+    plan = read_plan(stores.work, plan_key)
+    stage = StageTasks(tasks=0, manifest=f"manifests/{plan.execution}/render.jsonl")
+    facts_key = table_key(plan.execution, "facts.json")
+    if stores.work.head(facts_key) is not None:
+        return stage.model_copy(update={"tasks": json.loads(stores.work.get(facts_key))["render_tasks"]})
+    partition = json.loads(stores.work.get(f"manifests/{plan.execution}/partition.json"))
+    measured = _read_segments(stores, plan, partition["tasks"])
+    settings, charge = plan.configuration.ions, plan.configuration.charge
+    databases = [job_database(stores, plan, number) for number in range(len(plan.databases))]
+    metrics = [database_metrics(measured, database, settings, charge) for database in databases]
+    annotations = pa.concat_tables(
+        annotation_table(part.table, database, settings, charge, plan.configuration.ppm)
+        for part, database in zip(metrics, databases, strict=True)
+    )
+    images = _images_to_render(annotations, measured)
+    _write_tables(stores, plan, pa.concat_tables(part.table for part in metrics), annotations, images)
+    tasks = [
+        RenderTask(execution=plan.execution, plan=plan_key, stage="render", task=number, first=first, stop=stop)
+        for number, (first, stop) in enumerate(cut_range(len(images), RENDER_TASK_IMAGES))
+    ]
+    stores.work.create(stage.manifest, manifest_lines(tasks))
+    facts = _facts(plan, partition, metrics, annotations) | {"images": len(images), "render_tasks": len(tasks)}
+    stores.work.create(facts_key, json.dumps(facts).encode())
+    return stage.model_copy(update={"tasks": len(tasks)})
+
+
+def _read_segments(stores: Stores, plan: Plan, segments: int) -> pa.Table:
+    """Read the metrics of all segments, with the segment each ion came from."""
+    parts = []
+    for number in range(segments):
+        data = stores.work.get(segment_key(plan.execution, number, "metrics.parquet"))
+        part = pq.read_table(pa.BufferReader(data))
+        parts.append(part.append_column("segment", pa.array(np.full(len(part), number, np.int32))))
+    return pa.concat_tables(parts).combine_chunks()
+
+
+def _images_to_render(annotations: pa.Table, measured: pa.Table) -> pa.Table:
+    """List one row an annotated (formula, modifier): its ion and the segment that keeps its images, by segment."""
+    chosen = annotations.select(["formula", "modifier", "ion_formula"]).group_by(
+        ["formula", "modifier", "ion_formula"], use_threads=False
+    ).aggregate([])
+    place = pc.index_in(chosen.column("ion_formula"), measured.column("ion").combine_chunks())
+    segment = measured.column("segment").take(place)
+    order = [("segment", "ascending"), ("ion_formula", "ascending"), ("formula", "ascending"), ("modifier", "ascending")]
+    return chosen.append_column("segment", segment).sort_by(order)
+
+
+def _write_tables(
+    stores: Stores, plan: Plan, metrics: pa.Table, annotations: pa.Table, images: pa.Table
+) -> None:
+    public = [name for name in metrics.column_names if name != "segment"]
+    head = CsvHead(
+        generated_at=datetime.fromisoformat(plan.claimed_at).strftime("%Y-%m-%d %H:%M:%S"),
+        note=f"Ionfleet {plan.versions['ionfleet']}, job {plan.job}.",
+        url=plan.results_prefix,
+        dataset_name=plan.dataset.name,
+        dataset_id=plan.dataset.id,
+    )
+    files = {
+        "metrics.parquet": parquet_bytes(metrics.select(public)),
+        "annotations.parquet": parquet_bytes(annotations.drop_columns(["segment"])),
+        "annotations.csv": annotations_csv(annotations, head).encode(),
+        "images.parquet": parquet_bytes(images),
+    }
+    for name, data in files.items():
+        stores.work.create(table_key(plan.execution, name), data)
+
+
+def _facts(
+    plan: Plan, partition: dict[str, int], metrics: list[DatabaseMetrics], annotations: pa.Table
+) -> dict[str, object]:
+    """Return what the summary says about peaks, ions and annotations."""
+    invalid = [entry for part in metrics for entry in part.invalid]
+    return {
+        "peaks": partition["peaks"],
+        "segments": partition["tasks"],
+        "ions": {
+            "targets": sum(part.targets for part in metrics),
+            "decoys": sum(part.decoys for part in metrics),
+            "distinct": partition["distinct_ions"],
+            "without_pattern": partition["without_pattern"],
+            "in_range": partition["ions"],
+            "scored": sum(len(part.table) for part in metrics),
+            "invalid": len(invalid),
+        },
+        "invalid": invalid[:LISTED_INVALID],
+        "annotations": {
+            database.name: _levels(annotations.filter(pc.equal(annotations.column("database"), database.name)))
+            for database in plan.databases
+        },
+    }
+
+
+def _levels(annotations: pa.Table) -> dict[str, int]:
+    fdr = annotations.column("fdr").to_numpy()
+    return {f"{level:.0%}".rstrip("%"): int((fdr <= level).sum()) for level in LEVELS}

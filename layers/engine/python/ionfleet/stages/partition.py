@@ -1,0 +1,85 @@
+"""Partition: cut the m/z axis by what was measured, and give each segment its ions."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from ionfleet.chunks import IonTable
+from ionfleet.errors import InvalidDatasetError
+from ionfleet.isotopes import tolerance_windows
+from ionfleet.plan import Plan, SegmentTask, StageTasks, Stores, read_plan
+from ionfleet.planning import Budgets, Density, cut_segments
+from ionfleet.stages.common import manifest_lines, runs_of, segment_key
+
+
+def partition(stores: Stores, plan_key: str, budgets: Budgets) -> StageTasks:
+    """Cut the ions of a job into m/z segments; write each segment's ions, then the manifest, then the partition.
+
+    Raises
+    ------
+    InvalidDatasetError
+        No spectrum has a peak.
+    OutOfBudgetError
+        One ion alone is more than an annotate function can hold.
+
+    """
+    plan = read_plan(stores.work, plan_key)
+    stage = StageTasks(tasks=0, manifest=f"manifests/{plan.execution}/annotate.jsonl")
+    key = f"manifests/{plan.execution}/partition.json"
+    done = stores.work.head(key)
+    if done is not None:
+        return stage.model_copy(update={"tasks": json.loads(stores.work.get(key))["tasks"]})
+    runs = [index for _, index in runs_of(stores, plan)]
+    density = Density.of(runs)
+    if not density.peaks:
+        raise InvalidDatasetError(
+            f"No spectrum of {plan.dataset.imzml.key} has a peak with an intensity above 0. "
+            "Check that the ibd belongs to the imzML, and how the dataset was exported."
+        )
+    everything = IonTable.union([IonTable.from_parquet(stores.work.get(chunk.key)) for chunk in plan.chunks])
+    ions = in_range(everything, float(density.mz[0]), float(density.mz[-1]))
+    lower, upper = tolerance_windows(ions.mz, plan.configuration.ppm)
+    segments = cut_segments(lower, upper, density, budgets, plan.configuration.planning.segment_peaks)
+    for number, segment in enumerate(segments):
+        table = ions.take(np.arange(segment.first, segment.stop))
+        stores.work.create(segment_key(plan.execution, number, "ions.parquet"), table.to_parquet())
+    tasks = [
+        SegmentTask(
+            execution=plan.execution,
+            plan=plan_key,
+            stage="annotate",
+            task=number,
+            ions=segment.stop - segment.first,
+            peaks=segment.peaks,
+        )
+        for number, segment in enumerate(segments)
+    ]
+    stores.work.create(stage.manifest, manifest_lines(tasks))
+    stores.work.create(key, json.dumps(_facts(plan, everything, ions, density, len(tasks))).encode())
+    return stage.model_copy(update={"tasks": len(tasks)})
+
+
+def in_range(ions: IonTable, lowest: float, highest: float) -> IonTable:
+    """Keep ions with at least one centroid strictly between the dataset's lowest and highest m/z, ordered by the first.
+
+    See docs/annotation.md, Clipping. Ions without a pattern have no centroid.
+    """
+    inside = ((ions.mz > lowest) & (ions.mz < highest)).any(axis=1)
+    rows = np.flatnonzero(inside)
+    return ions.take(rows[np.argsort(ions.mz[rows, 0], kind="stable")])
+
+
+def _facts(plan: Plan, everything: IonTable, ions: IonTable, density: Density, tasks: int) -> dict[str, int | float]:
+    return {
+        "tasks": tasks,
+        "peaks": density.peaks,
+        "lowest_mz": float(density.mz[0]),
+        "highest_mz": float(density.mz[-1]),
+        "distinct_ions": len(everything),
+        "without_pattern": int((everything.mz[:, 0] == 0).sum()),
+        "ions": len(ions),
+        "target_ions": int(ions.target.sum()),
+        "runs": len(plan.runs),
+    }

@@ -1,0 +1,173 @@
+"""Plan a job: decide its tasks and write them down, the plan last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from ionfleet.chunks import chunk_key
+from ionfleet.configuration import ResolvedConfiguration
+from ionfleet.databases import Database
+from ionfleet.findings import Finding
+from ionfleet.index import SpectraIndex
+from ionfleet.ions import modifier_table
+from ionfleet.plan import (
+    DatabaseReference,
+    DatasetFacts,
+    InputFile,
+    IsotopeChunk,
+    IsotopeTask,
+    Plan,
+    RunReference,
+    SortTask,
+    StageTasks,
+    Stores,
+)
+from ionfleet.planning import ISOTOPE_TASK_FORMULAS, Budgets, cut_range, cut_spectra
+from ionfleet.runs import index_key
+from ionfleet.stages.common import instrument, manifest_lines
+from ionfleet.store import ObjectInfo
+
+
+@dataclass(frozen=True)
+class DatasetFiles:
+    """The two files of a dataset in the input bucket, and the name to call it by."""
+
+    name: str
+    imzml: ObjectInfo
+    ibd: ObjectInfo
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What the planner knows when it has taken up a dataset; `databases` come with the keys of their tables."""
+
+    execution: str
+    job: str
+    attempt: int
+    trigger: str
+    claimed_at: str
+    dataset_id: str
+    files: DatasetFiles
+    index: SpectraIndex
+    configuration: ResolvedConfiguration
+    databases: Sequence[tuple[str, Database]]
+    findings: Sequence[Finding]
+    budgets: Budgets
+
+
+def write_plan(stores: Stores, request: PlanRequest) -> Plan:
+    """Cut a job into tasks and write its manifests, then its plan, whose creation starts the execution.
+
+    Runs and centroids that are there already are not planned again.
+
+    Raises
+    ------
+    OutOfBudgetError
+        The dataset cannot be cut so that every task fits its function.
+
+    """
+    execution = request.execution
+    runs = _existing_runs(stores, request.dataset_id, len(request.index))
+    missing_runs: list[tuple[int, int]] = []
+    if runs is None:
+        planning = request.configuration.planning
+        runs = missing_runs = cut_spectra(request.index.mz_length, request.budgets, planning.sort_task_peaks)
+        missing_runs = [run for run in runs if stores.work.head(index_key(request.dataset_id, *run)) is None]
+    chunks = _chunks(request)
+    known = {info.key for info in stores.work.list("isotopes/")}
+    missing_chunks = [number for number, chunk in enumerate(chunks) if chunk.key not in known]
+    plan = Plan(
+        execution=execution,
+        job=request.job,
+        attempt=request.attempt,
+        trigger=request.trigger,
+        claimed_at=request.claimed_at,
+        versions=_versions(),
+        dataset=_facts(request),
+        configuration=request.configuration,
+        databases=tuple(
+            DatabaseReference(name=database.name, digest=database.digest, key=key, formulas=len(database.formulas))
+            for key, database in request.databases
+        ),
+        runs=tuple(RunReference(first=first, stop=stop) for first, stop in runs),
+        chunks=tuple(chunks),
+        sort=StageTasks(tasks=len(missing_runs), manifest=f"manifests/{execution}/sort.jsonl"),
+        isotopes=StageTasks(tasks=len(missing_chunks), manifest=f"manifests/{execution}/isotopes.jsonl"),
+        findings=tuple(request.findings),
+    )
+    sort_tasks = [
+        SortTask(execution=execution, plan=plan.key, stage="sort", task=task, first=first, stop=stop)
+        for task, (first, stop) in enumerate(missing_runs)
+    ]
+    isotope_tasks = [
+        IsotopeTask(execution=execution, plan=plan.key, stage="isotopes", task=task, chunk=chunk)
+        for task, chunk in enumerate(missing_chunks)
+    ]
+    stores.work.create(plan.sort.manifest, manifest_lines(sort_tasks))
+    stores.work.create(plan.isotopes.manifest, manifest_lines(isotope_tasks))
+    stores.work.create(plan.key, plan.model_dump_json().encode())
+    return plan
+
+
+def _existing_runs(stores: Stores, dataset: str, spectra: int) -> list[tuple[int, int]] | None:
+    """Return ranges of runs that are there and cover the dataset, None where none do."""
+    starts: dict[int, int] = {}
+    for info in stores.work.list(f"datasets/{dataset}/runs/"):
+        if info.key.endswith(".index"):
+            first, stop = info.key.rsplit("/", 1)[1].removesuffix(".index").split("-")
+            starts[int(first)] = int(stop)
+    cover = []
+    position = 0
+    while position < spectra:
+        if position not in starts:
+            return None
+        cover.append((position, starts[position]))
+        position = starts[position]
+    return cover
+
+
+def _chunks(request: PlanRequest) -> list[IsotopeChunk]:
+    settings, model = request.configuration.ions, instrument(request.configuration)
+    modifier_table(settings)  # refuses impossible adducts before anything is written
+    size = request.configuration.planning.isotope_task_formulas or ISOTOPE_TASK_FORMULAS
+    chunks = []
+    for number, (_, database) in enumerate(request.databases):
+        formulas = database.select_classes(request.configuration.molecule_classes).formulas
+        for first, stop in cut_range(len(formulas), size):
+            key = chunk_key(formulas[first:stop], first, settings, model)
+            chunks.append(IsotopeChunk(database=number, first=first, stop=stop, key=key))
+    return chunks
+
+
+def _facts(request: PlanRequest) -> DatasetFacts:
+    grid = request.index.geometry()
+    header = request.index.header
+    return DatasetFacts(
+        id=request.dataset_id,
+        name=request.files.name,
+        imzml=_input_file(request.files.imzml),
+        ibd=_input_file(request.files.ibd),
+        spectra=len(request.index),
+        pixels=len(grid.pixel_index),
+        width=grid.width,
+        height=grid.height,
+        points=header.n_points,
+        centroided=header.centroided,
+    )
+
+
+def _input_file(info: ObjectInfo) -> InputFile:
+    return InputFile(key=info.key, version=info.version, etag=info.etag, size=info.size)
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what computes the numbers."""
+    versions = {}
+    for name in ("ionfleet", "numpy", "pyarrow", "cpyMSpec", "pyimzml"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:  # a Lambda layer holds our code without its metadata
+            versions[name] = "as deployed"
+    return versions

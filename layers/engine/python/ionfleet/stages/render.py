@@ -1,0 +1,80 @@
+"""Render: sparse images of annotations become PNG files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ionfleet.images import dense_image, encode_png, grey_alpha
+from ionfleet.index import SpectraIndex
+from ionfleet.plan import RenderTask, Stores, read_plan
+from ionfleet.stages.common import Report, segment_key, table_key
+from ionfleet.store import ObjectMissingError, RangeReader
+
+_BUFFER = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """One isotope image as an annotate task left it: pixel ranks (uint32, ascending) and intensities (float32)."""
+
+    ion: str
+    isotope: int
+    pixel: npt.NDArray[np.uint32]
+    intensity: npt.NDArray[np.float32]
+
+
+def render(stores: Stores, task: RenderTask) -> Report:
+    """Write the PNG of every isotope image of some annotations, named after formula, modifier and peak."""
+    plan = read_plan(stores.work, task.plan)
+    grid = SpectraIndex.read(stores.work.get(f"datasets/{plan.dataset.id}/index.parquet")).geometry()
+    chosen = pq.read_table(pa.BufferReader(stores.work.get(table_key(plan.execution, "images.parquet"))))
+    chosen = chosen.slice(task.first, task.stop - task.first)
+    written = 0
+    for segment in pc.unique(chosen.column("segment")).to_pylist():
+        rows = chosen.filter(pc.equal(chosen.column("segment"), segment)).to_pylist()
+        names: dict[str, list[str]] = {}
+        for row in rows:
+            names.setdefault(row["ion_formula"], []).append(row["formula"] + row["modifier"])
+        for image in read_images(stores, plan.execution, segment, set(names)):
+            dense = dense_image(grid, image.pixel, image.intensity)
+            pixels = grey_alpha(dense, grid.mask, metaspace=plan.configuration.compatibility == "metaspace")
+            data = encode_png(pixels)
+            for name in names[image.ion]:
+                stores.results.create(f"{plan.results_prefix}ion_images/{name}_{image.isotope}.png", data)
+                written += 1
+    return Report(task.task, {"images": written})
+
+
+def read_images(stores: Stores, execution: str, segment: int, ions: set[str]) -> Iterator[StoredImage]:
+    """Read the images of some ions of a segment, row group by row group."""
+    key = segment_key(execution, segment, "images.parquet")
+    info = stores.work.head(key)
+    if info is None:
+        raise ObjectMissingError(f"The images of segment {segment} are not at {key!r}; run the job again.")
+    reader = io.BufferedReader(RangeReader(stores.work, key, info.size), _BUFFER)
+    file = pq.ParquetFile(reader)
+    wanted = pa.array(sorted(ions))
+    for group in range(file.num_row_groups):
+        found = pc.is_in(file.read_row_group(group, ["ion"]).column("ion"), wanted)
+        if not pc.any(found).as_py():
+            continue
+        for row in _rows(file.read_row_group(group).filter(found)):
+            yield row
+
+
+def _rows(table: pa.Table) -> Iterator[StoredImage]:
+    pixels = table.column("pixel").combine_chunks()
+    intensities = table.column("intensity").combine_chunks()
+    for row, (ion, isotope) in enumerate(
+        zip(table.column("ion").to_pylist(), table.column("isotope").to_pylist(), strict=True)
+    ):
+        pixel = pixels[row].values.to_numpy()
+        yield StoredImage(ion, isotope, pixel, intensities[row].values.to_numpy())

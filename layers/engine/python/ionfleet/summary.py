@@ -1,0 +1,85 @@
+"""The summary of a job that succeeded: what was found in what, with what, and at which cost (`summary.json`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ionfleet.brief import PlanBrief
+from ionfleet.jobs import End
+from ionfleet.telemetry import StageCost
+
+MAX_INVALID_IONS = 100
+"""Ions that could not be made which a summary spells out, each with its reason; the rest is counted."""
+
+# Stages in the order of the state machine; those of one line run side by side.
+_ORDER = (("sort", "isotopes"), ("partition",), ("annotate",), ("merge",), ("render",), ("publish",))
+_RANK = {stage: rank for rank, stages in enumerate(_ORDER) for stage in stages}
+
+
+def build_summary(
+    plan: PlanBrief, facts: Mapping[str, Any], end: End, costs: Mapping[str, StageCost]
+) -> dict[str, Any]:
+    """Return the summary, ready to be written as JSON.
+
+    Parameters
+    ----------
+    plan
+        The job's plan.
+    facts
+        What merge found (`facts.json`): counts of peaks, ions, annotations and images.
+    end
+        How the attempt ended, with the times at which its stages were entered.
+    costs
+        What the invocations of each stage cost.
+
+    """
+    invalid = facts.get("invalid", [])
+    return {
+        "job": plan.job,
+        "execution": plan.execution,
+        "attempt": plan.attempt,
+        "dataset": plan.dataset.model_dump() | {"peaks": facts.get("peaks")},
+        "configuration": plan.configuration,
+        "databases": list(plan.databases),
+        "ions": facts.get("ions"),
+        "invalid_ions": {"count": len(invalid), "first": invalid[:MAX_INVALID_IONS]},
+        "annotations": facts.get("annotations"),
+        "images": facts.get("images"),
+        "claimed_at": plan.claimed_at,
+        "ended_at": end.at,
+        "seconds": seconds_between(plan.claimed_at, end.at),
+        "stages": stage_accounts(end, costs),
+        "warnings": list(plan.findings),
+        "versions": plan.versions,
+    }
+
+
+def stage_accounts(end: End, costs: Mapping[str, StageCost]) -> dict[str, dict[str, Any]]:
+    """Return for each stage, in their order, when it was entered, how long it took (s), and what it cost.
+
+    A stage lasts until one of a later rank is entered, the last one until the job ended.
+    """
+    stages = sorted({*end.stages, *costs}, key=lambda stage: (_RANK.get(stage, len(_ORDER)), stage))
+    return {stage: _times(stage, end) | (costs[stage].to_dict() if stage in costs else {}) for stage in stages}
+
+
+def seconds_between(start: str, stop: str) -> float:
+    """Return how many seconds lie between two times in ISO 8601."""
+    return round((datetime.fromisoformat(stop) - datetime.fromisoformat(start)).total_seconds(), 3)
+
+
+def to_json(summary: Mapping[str, Any]) -> bytes:
+    """Write a summary as JSON for people."""
+    return json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _times(stage: str, end: End) -> dict[str, Any]:
+    entered = end.stages.get(stage)
+    if entered is None:
+        return {}
+    rank = _RANK.get(stage, len(_ORDER))
+    later = [time for other, time in end.stages.items() if _RANK.get(other, len(_ORDER)) > rank]
+    return {"entered_at": entered, "seconds": seconds_between(entered, min(later, default=end.at))}

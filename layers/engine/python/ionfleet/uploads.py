@@ -1,0 +1,192 @@
+"""What keys of the input bucket mean, and which files belong together.
+
+docs/architecture.md, Objects: datasets, their configurations and databases are told apart by their keys alone.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ionfleet.errors import InvalidDatasetError, InvalidInputError
+from ionfleet.identity import digest
+from ionfleet.store import ObjectInfo, ObjectStore
+
+DATASETS = "datasets/"
+DATABASES = "databases/"
+CONFIGURATION = "job.json"
+
+MAX_KEY_BYTES = 900
+"""S3 allows keys of 1,024 bytes in UTF-8; the rest is for the names of what is made from an input."""
+
+_DATASET_FILE = re.compile(r"(?P<stem>.*)\.(?P<kind>imzml|ibd)", re.IGNORECASE | re.DOTALL)
+_DATABASE_FILE = re.compile(r"(?P<name>.*)\.(?:tsv|csv)(?:\.gz)?", re.IGNORECASE | re.DOTALL)
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+@dataclass(frozen=True)
+class DatasetName:
+    """A dataset's place: a folder (beginning with `datasets/`, ending in a slash) and the stem of its files."""
+
+    folder: str
+    stem: str
+
+    @property
+    def status_key(self) -> str:
+        """Where the results bucket says what became of it."""
+        return f"inputs/{self.folder}{self.stem}/status.json"
+
+
+@dataclass(frozen=True)
+class ConfigurationFile:
+    """A configuration: of one dataset, or (stem None) of those of its folder that have none of their own."""
+
+    folder: str
+    stem: str | None
+
+    @property
+    def status_key(self) -> str:
+        """Where the results bucket says what became of it: a dataset's own speaks through the dataset."""
+        name = CONFIGURATION if self.stem is None else self.stem
+        return f"inputs/{self.folder}{name}/status.json"
+
+
+@dataclass(frozen=True)
+class DatabaseFile:
+    """A molecular database and the name that it is imported under."""
+
+    key: str
+    name: str
+
+    @property
+    def status_key(self) -> str:
+        """Where the results bucket says what became of it."""
+        return database_status_key(self.name)
+
+
+InputKey = DatasetName | ConfigurationFile | DatabaseFile
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The files of one dataset that are in the bucket."""
+
+    name: DatasetName
+    imzml: ObjectInfo | None
+    ibd: ObjectInfo | None
+    configuration: ObjectInfo | None
+
+    @property
+    def missing(self) -> str | None:
+        """Name of the file that has yet to come, None for a complete pair."""
+        if self.imzml is None:
+            return f"{self.name.stem}.imzML"
+        return f"{self.name.stem}.ibd" if self.ibd is None else None
+
+
+def database_status_key(name: str) -> str:
+    """Return where the results bucket says what became of the database of a name."""
+    return f"inputs/{DATABASES}{name}/status.json"
+
+
+def refused_status_key(key: str) -> str:
+    """Return where the results bucket says why a key was refused: under a harmless name made of the key."""
+    return f"inputs/refused/{digest(key)}/status.json"
+
+
+def understand(key: str) -> InputKey | None:
+    """Return what an object of the input bucket is, going by its key; None for what is none of Ionfleet's business.
+
+    Raises
+    ------
+    InvalidInputError
+        The object looks like a dataset or a database, but its key is one that cannot be taken.
+
+    """
+    if key.endswith("/"):
+        return None
+    folder, _, file = key.rpartition("/")
+    folder = f"{folder}/" if folder else ""
+    dataset = _DATASET_FILE.fullmatch(file)
+    if dataset is not None:
+        return DatasetName(folder, _checked(key, dataset["stem"], DATASETS))
+    if folder.startswith(DATASETS) and file == CONFIGURATION:
+        _checked(key, file, DATASETS)
+        return ConfigurationFile(folder, None)
+    if folder.startswith(DATASETS) and file.endswith(f".{CONFIGURATION}"):
+        return ConfigurationFile(folder, _checked(key, file.removesuffix(f".{CONFIGURATION}"), DATASETS))
+    database = _DATABASE_FILE.fullmatch(file)
+    if folder == DATABASES and database is not None:
+        return DatabaseFile(key, _checked(key, database["name"], DATABASES))
+    return None
+
+
+def find_dataset(store: ObjectStore, name: DatasetName) -> Upload:
+    """Return which files of a dataset are in the input bucket, in their latest versions.
+
+    Raises
+    ------
+    InvalidDatasetError
+        Two files claim the same part of the dataset, such as x.ibd and x.IBD.
+
+    """
+    listed = [info.key for info in store.list(f"{name.folder}{name.stem}.")]
+    own = f"{name.folder}{name.stem}.{CONFIGURATION}"
+    configuration = own if own in listed else f"{name.folder}{CONFIGURATION}"
+    return Upload(
+        name,
+        imzml=_find(store, name, "imzml", listed),
+        ibd=_find(store, name, "ibd", listed),
+        configuration=store.head(configuration),
+    )
+
+
+def datasets_configured_by(store: ObjectStore, file: ConfigurationFile) -> list[DatasetName]:
+    """Return the datasets with at least one file in the input bucket that a configuration applies to, by name."""
+    if file.stem is not None:
+        return [DatasetName(file.folder, file.stem)]
+    names: dict[DatasetName, None] = {}
+    configured = set()
+    for info in store.list(file.folder):
+        folder, _, base = info.key.rpartition("/")
+        match = _DATASET_FILE.fullmatch(base)
+        if f"{folder}/" != file.folder:
+            continue
+        if match is not None and match["stem"]:
+            names[DatasetName(file.folder, match["stem"])] = None
+        elif base.endswith(f".{CONFIGURATION}"):
+            configured.add(base.removesuffix(f".{CONFIGURATION}"))
+    return [name for name in names if name.stem not in configured]
+
+
+def _find(store: ObjectStore, name: DatasetName, kind: str, listed: Iterable[str]) -> ObjectInfo | None:
+    """Return a dataset's one file of a kind, whatever the case of its extension, with its version."""
+    start = len(name.folder) + len(name.stem) + 1
+    found = [key for key in listed if key[start:].lower() == kind]
+    if len(found) > 1:
+        raise InvalidDatasetError(
+            f"Dataset {name.stem!r} has {len(found)} files of one kind, {' and '.join(map(repr, found))}; "
+            "a dataset has one imzML and one ibd: delete what is not meant and upload the other again."
+        )
+    return store.head(found[0]) if found else None
+
+
+def _checked(key: str, name: str, home: str) -> str:
+    """Return the name that a key gives, or refuse a key that leads elsewhere or that no screen should show."""
+    advice = "upload the file under another key"
+    length = len(key.encode(errors="surrogatepass"))
+    if length > MAX_KEY_BYTES:
+        raise InvalidInputError(f"The key has {length:,} bytes, at most {MAX_KEY_BYTES} are taken; {advice}.")
+    forbidden = sorted({character for character in key if unicodedata.category(character) in _FORBIDDEN_CATEGORIES})
+    if forbidden:
+        codes = ", ".join(f"U+{ord(character):04X}" for character in forbidden)
+        raise InvalidInputError(f"The key {ascii(key)} has control characters ({codes}); {advice}.")
+    if {".", ".."} & {name, *key.split("/")}:
+        raise InvalidInputError(f"The key {key!r} has '.' or '..' for a name; {advice}.")
+    if not name:
+        raise InvalidInputError(f"The key {key!r} has no name before its extension; {advice}.")
+    if not key.startswith(home):
+        raise InvalidInputError(f"The key {key!r} lies outside of {home}, where such a file is taken up; {advice}.")
+    return name

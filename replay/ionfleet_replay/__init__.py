@@ -1,0 +1,38 @@
+"""The local runtime: brings a synthesized CDK template up on one machine, over moto.
+
+It implements a small part of AWS exactly, and refuses the rest by name. `Cloud` is the way in.
+"""
+
+from __future__ import annotations
+
+from ionfleet_replay.assembly import synthesize
+from ionfleet_replay.cloud import Cloud
+from ionfleet_replay.errors import DefinitionError, ReplayError, TemplateError
+from ionfleet_replay.observations import (
+    DeadLetter,
+    EventLost,
+    ExecutionEnded,
+    Invocation,
+    InvocationEnded,
+    MapProgress,
+    Observation,
+    StateEntered,
+    StateExited,
+)
+
+__all__ = [
+    "Cloud",
+    "DeadLetter",
+    "DefinitionError",
+    "EventLost",
+    "ExecutionEnded",
+    "Invocation",
+    "InvocationEnded",
+    "MapProgress",
+    "Observation",
+    "ReplayError",
+    "StateEntered",
+    "StateExited",
+    "TemplateError",
+    "synthesize",
+]

@@ -1,0 +1,89 @@
+"""The account of one local cloud: its number, its credentials, its API clients."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+ADMINISTRATOR = "administrator"
+"""The principal that may do anything: whoever runs the cloud."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a principal signs its requests with."""
+
+    access_key: str
+    secret_key: str
+    token: str
+
+
+class Account:
+    """An account number that no other cloud of this process has, and who may act in it.
+
+    Every principal (a role's ARN, or `ADMINISTRATOR`) has credentials of its own, so that a request tells who made it.
+    """
+
+    partition = "aws"
+    region = "us-east-1"
+
+    def __init__(self) -> None:
+        # Numbers need to differ between clouds, not to be secret.
+        self.id = str(random.SystemRandom().randrange(10**11, 10**12))
+        self.endpoint_url = ""
+        self._lock = threading.Lock()
+        self._credentials: dict[str, Credentials] = {}
+        self._principals: dict[str, str] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a regional resource."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.id}:{resource}"
+
+    def global_arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource that has no region."""
+        return f"arn:{self.partition}:{service}::{self.id}:{resource}"
+
+    def credentials(self, principal: str) -> Credentials:
+        """Return a principal's credentials, issued at the first call."""
+        with self._lock:
+            if principal not in self._credentials:
+                kind = "AKIA" if principal == ADMINISTRATOR else "ASIA"
+                issued = Credentials(kind + secrets.token_hex(8).upper(), secrets.token_hex(20), secrets.token_hex(32))
+                self._credentials[principal] = issued
+                self._principals[issued.access_key] = principal
+            return self._credentials[principal]
+
+    def principal(self, access_key: str) -> str | None:
+        """Return whose access key this is, None for one that was never issued."""
+        return self._principals.get(access_key)
+
+    def client(self, service: str, principal: str = ADMINISTRATOR) -> Any:
+        """Return the boto3 client of a principal for a service of this cloud; clients are shared between threads."""
+        credentials = self.credentials(principal)
+        with self._lock:
+            if (service, principal) not in self._clients:
+                self._clients[service, principal] = boto3.session.Session(
+                    aws_access_key_id=credentials.access_key,
+                    aws_secret_access_key=credentials.secret_key,
+                    aws_session_token=credentials.token,
+                    region_name=self.region,
+                ).client(
+                    service,  # type: ignore[call-overload]
+                    endpoint_url=self.endpoint_url,
+                    config=Config(retries={"total_max_attempts": 2}, max_pool_connections=32),
+                )
+            return self._clients[service, principal]
+
+    def close(self) -> None:
+        """Close the clients' connections."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()

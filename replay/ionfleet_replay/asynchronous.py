@@ -1,0 +1,91 @@
+"""Lambda's asynchronous invocation: an event accepted at once, tried again where the function fails."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+
+from ionfleet_replay.account import Account
+from ionfleet_replay.activity import Activity
+from ionfleet_replay.clock import Clock
+from ionfleet_replay.environment import Function
+from ionfleet_replay.events import DeliveryFailed, send_message
+from ionfleet_replay.functions import Functions, InvokeRefused
+from ionfleet_replay.observations import EventLost, Observer
+from ionfleet_replay.paths import Json
+
+RETRY_DELAYS = (60.0, 120.0)
+"""Seconds before the first and the second retry of a function that failed."""
+
+LONGEST_THROTTLE = 300.0
+"""Seconds between attempts while the function has no concurrency left: doubling from 1 up to this."""
+
+
+class AsynchronousInvocations:
+    """Takes events for functions; what a function fails on for good goes to its on-failure queue."""
+
+    def __init__(
+        self, account: Account, functions: Functions, clock: Clock, activity: Activity, observer: Observer
+    ) -> None:
+        self._account = account
+        self._functions = functions
+        self._clock = clock
+        self._activity = activity
+        self._observer = observer
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def accept(self, arn: str, event: Mapping[str, Json]) -> None:
+        """Take an event; it is processed after this has returned."""
+        function, _ = self._functions.resolve(arn)
+        self._activity.begin(f"asynchronous event of {function.logical_id}")
+        task = asyncio.create_task(self._process(function, arn, event))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _process(self, function: Function, arn: str, event: Mapping[str, Json]) -> None:
+        try:
+            reason = await self._attempts(function, arn, event)
+            if reason is not None:
+                await self._give_up(function, event, reason)
+        finally:
+            self._activity.end(f"asynchronous event of {function.logical_id}")
+
+    async def _attempts(self, function: Function, arn: str, event: Mapping[str, Json]) -> str | None:
+        """Return None once the function has succeeded, else why it was given up."""
+        policy = function.asynchronous
+        started, failures, throttles = self._clock.now(), 0, 0
+        while True:
+            try:
+                answer = await self._functions.invoke(arn, event)
+                if answer.error is None:
+                    return None
+                reason = f"{answer.error['errorType']}: {answer.error['errorMessage']}"
+                if failures >= policy.retries:
+                    return reason
+                wait = RETRY_DELAYS[failures]
+                failures += 1
+            except InvokeRefused as refused:
+                reason = f"{refused.name}: {refused}"
+                wait = min(2.0**throttles, LONGEST_THROTTLE)
+                throttles += 1
+            if self._clock.now() + wait - started > policy.max_age:
+                return reason
+            await self._clock.sleep(wait)
+
+    async def _give_up(self, function: Function, event: Mapping[str, Json], reason: str) -> None:
+        target = function.asynchronous.on_failure
+        if target is None:
+            self._observer(EventLost(function.arn, reason, json.dumps(event)))
+            return
+        record = {"requestPayload": event, "requestContext": {"functionArn": function.arn, "condition": reason}}
+        try:
+            await send_message(self._account, target, json.dumps(record), {})
+        except DeliveryFailed as problem:
+            self._observer(EventLost(target, f"{problem.code}: {problem}", json.dumps(event)))
+
+    async def stop(self) -> None:
+        """Give up what is in progress."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,474 @@
+"""The definition of a state machine: the subset of the Amazon States Language that is implemented, checked at load.
+
+Every field is either understood or a `DefinitionError` naming the state and the field; nothing is found out at run time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ionfleet_replay.conditions import Condition, parse_condition
+from ionfleet_replay.errors import DefinitionError
+from ionfleet_replay.paths import Expression, Json, Literal, Path, parse_expression, parse_template
+
+T = TypeVar("T")
+
+ROOT = Path.parse("$")
+
+INTEGRATIONS: Mapping[str, frozenset[str]] = {
+    "lambda:invoke": frozenset({"FunctionName", "Payload"}),
+    "aws-sdk:s3:putObject": frozenset({"Bucket", "Key", "Body", "ContentType", "IfNoneMatch", "ExpectedBucketOwner"}),
+    "sns:publish": frozenset({"TopicArn", "Message", "Subject", "MessageAttributes"}),
+}
+"""Service integrations of Task states, each with the parameters that are passed on."""
+
+READER_PARAMETERS = frozenset({"Bucket", "Key", "ExpectedBucketOwner"})
+
+
+@dataclass(frozen=True)
+class Retrier:
+    """One entry of `Retry`; times in seconds."""
+
+    errors: tuple[str, ...]
+    interval: float
+    rate: float
+    attempts: int
+    max_delay: float | None
+    full_jitter: bool
+
+    def delay(self, attempt: int) -> float:
+        """Return the longest wait before retry number `attempt`, counted from 0."""
+        seconds = self.interval * self.rate**attempt
+        return seconds if self.max_delay is None else min(seconds, self.max_delay)
+
+
+@dataclass(frozen=True)
+class Catcher:
+    """One entry of `Catch`; a `result_path` of None discards the error."""
+
+    errors: tuple[str, ...]
+    next: str
+    result_path: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What every state has; `next` is None where the machine ends."""
+
+    name: str
+    next: str | None
+    input_path: Path | None = ROOT
+    output_path: Path | None = ROOT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Working(State):
+    """What Task, Parallel and Map states share; a `result_path` of None discards the result."""
+
+    parameters: Expression | None = None
+    result_selector: Expression | None = None
+    result_path: Path | None = ROOT
+    retry: tuple[Retrier, ...] = ()
+    catch: tuple[Catcher, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Working):
+    """Calls one service integration."""
+
+    integration: str
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pass(State):
+    """Gives a constant, or its input, or what a template makes of it."""
+
+    result: Expression | None = None
+    parameters: Expression | None = None
+    result_path: Path | None = ROOT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice(State):
+    """Goes where the first condition that holds says."""
+
+    rules: tuple[tuple[Condition, str], ...]
+    default: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait(State):
+    """Waits for some seconds."""
+
+    seconds: Expression
+
+
+@dataclass(frozen=True, kw_only=True)
+class Succeed(State):
+    """Ends the machine well."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fail(State):
+    """Ends the machine with an error."""
+
+    error: Expression
+    cause: Expression
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parallel(Working):
+    """Runs machines side by side on the same input."""
+
+    branches: tuple[Machine, ...]
+
+
+@dataclass(frozen=True)
+class Batcher:
+    """How items are put together for one child."""
+
+    items: int | None
+    size: int | None
+    shared: Expression | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Map(Working):
+    """A distributed map; items come from a JSON Lines object, or from `items_path` where `reader` is None."""
+
+    processor: Machine
+    reader: Expression | None = None
+    max_items: int | None = None
+    items_path: Path = ROOT
+    selector: Expression | None = None
+    batcher: Batcher | None = None
+    max_concurrency: int = 0
+    tolerated_count: int | None = None
+    tolerated_percentage: float | None = None
+    label: str
+
+    def fails(self, failed: int, total: int) -> bool:
+        """Return whether so many failed items fail the map."""
+        if self.tolerated_count is None and self.tolerated_percentage is None:
+            return failed > 0
+        too_many = self.tolerated_count is not None and failed > self.tolerated_count
+        too_large = self.tolerated_percentage is not None and failed * 100 > self.tolerated_percentage * total
+        return too_many or too_large
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A whole definition, a branch of a Parallel state, or the processor of a Map."""
+
+    start: str
+    states: Mapping[str, State]
+    timeout: float | None = None
+
+
+class Fields:
+    """The fields of a JSON object, each taken once; what nobody took is refused by `finish`."""
+
+    def __init__(self, state: str, values: Json, where: str = "") -> None:
+        if not isinstance(values, dict):
+            raise DefinitionError(state, where, f"an object was expected, not {values!r}")
+        self.state = state
+        self._values = dict(values)
+        self._where = where
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def error(self, name: str, problem: str) -> DefinitionError:
+        """Return an error about one of the fields."""
+        return DefinitionError(self.state, self._path(name), problem)
+
+    def _path(self, name: str) -> str:
+        return f"{self._where}.{name}" if self._where else name
+
+    def take(self, name: str, default: Json = None) -> Json:
+        """Return a field's value as it stands."""
+        return self._values.pop(name, default)
+
+    def of(self, kind: type[T] | tuple[type[T], ...], name: str, default: T | None = None) -> T:
+        """Return a field of a type; required where there is no default."""
+        value = self._values.pop(name, default)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.error(name, f"found {value!r}, expected {kind}")
+        return value
+
+    def parsed(self, name: str, parse: Callable[[Json], T]) -> T | None:
+        """Return a field parsed by `parse`, None where it is missing."""
+        if name not in self._values:
+            return None
+        try:
+            return parse(self._values.pop(name))
+        except (ValueError, TypeError, AttributeError) as problem:
+            raise self.error(name, str(problem)) from problem
+
+    def path(self, name: str) -> Path | None:
+        """Return a path field: `$` where it is missing, None where it is null."""
+        if name in self._values and self._values[name] is None:
+            return self.take(name)  # type: ignore[no-any-return]
+        return self.parsed(name, Path.parse) or ROOT
+
+    def section(self, name: str) -> Fields:
+        """Return a nested object."""
+        return Fields(self.state, self.take(name), self._path(name))
+
+    def entries(self, name: str) -> list[Fields]:
+        """Return the objects of an array; empty where it is missing."""
+        values = self.of(list, name, [])
+        return [Fields(self.state, value, f"{self._path(name)}[{index}]") for index, value in enumerate(values)]
+
+    def finish(self) -> None:
+        """Refuse what nobody took."""
+        self._values.pop("Comment", None)
+        for name in self._values:
+            raise self.error(name, "is not implemented by the local interpreter")
+
+
+def load(text: str) -> Machine:
+    """Parse and check a definition in JSON.
+
+    Raises
+    ------
+    DefinitionError
+        Naming the state and the field that is wrong or not implemented.
+    """
+    fields = Fields("(definition)", json.loads(text))
+    _only_jsonpath(fields)
+    fields.take("Version")
+    timeout = fields.parsed("TimeoutSeconds", float)
+    return _machine(fields, timeout)
+
+
+def _only_jsonpath(fields: Fields) -> None:
+    language = fields.take("QueryLanguage", "JSONPath")
+    if language != "JSONPath":
+        raise fields.error("QueryLanguage", f"{language!r} is not implemented, only JSONPath")
+
+
+def _machine(fields: Fields, timeout: float | None = None) -> Machine:
+    start = fields.of(str, "StartAt")
+    states = {name: _state(name, values) for name, values in fields.of(dict, "States").items()}
+    if start not in states:
+        raise fields.error("StartAt", f"there is no state {start!r}")
+    fields.finish()
+    for state in states.values():
+        for label, target in _targets(state):
+            if target not in states:
+                raise DefinitionError(state.name, label, f"there is no state {target!r}")
+    return Machine(start, states, timeout)
+
+
+def _targets(state: State) -> list[tuple[str, str]]:
+    targets = [("Next", state.next)]
+    if isinstance(state, Working):
+        targets += [("Catch", catcher.next) for catcher in state.catch]
+    if isinstance(state, Choice):
+        targets += [("Choices", target) for _, target in state.rules] + [("Default", state.default)]
+    return [(label, target) for label, target in targets if target is not None]
+
+
+def _state(name: str, values: Json) -> State:
+    fields = Fields(name, values)
+    kind = fields.of(str, "Type")
+    if kind not in _PARSERS:
+        raise fields.error("Type", f"{kind!r} is not implemented; known: {', '.join(_PARSERS)}")
+    _only_jsonpath(fields)
+    state = _PARSERS[kind](fields)
+    fields.finish()
+    return state
+
+
+def _next(fields: Fields) -> str | None:
+    target, end = fields.parsed("Next", str), fields.take("End", False)
+    if (target is None) != (end is True):
+        raise fields.error("Next", "a state has either Next or End: true")
+    return target
+
+
+def _working(fields: Fields) -> dict[str, Json]:
+    return {
+        "name": fields.state,
+        "next": _next(fields),
+        "input_path": fields.path("InputPath"),
+        "output_path": fields.path("OutputPath"),
+        "parameters": fields.parsed("Parameters", parse_template),
+        "result_selector": fields.parsed("ResultSelector", parse_template),
+        "result_path": fields.path("ResultPath"),
+        "retry": tuple(_retrier(entry) for entry in fields.entries("Retry")),
+        "catch": tuple(_catcher(entry) for entry in fields.entries("Catch")),
+    }
+
+
+def _retrier(fields: Fields) -> Retrier:
+    jitter = fields.take("JitterStrategy", "NONE")
+    if jitter not in ("NONE", "FULL"):
+        raise fields.error("JitterStrategy", f"found {jitter!r}, expected NONE or FULL")
+    retrier = Retrier(
+        errors=tuple(fields.of(list, "ErrorEquals")),
+        interval=float(fields.of((int, float), "IntervalSeconds", 1)),
+        rate=float(fields.of((int, float), "BackoffRate", 2.0)),
+        attempts=fields.of(int, "MaxAttempts", 3),
+        max_delay=fields.parsed("MaxDelaySeconds", float),
+        full_jitter=jitter == "FULL",
+    )
+    fields.finish()
+    return retrier
+
+
+def _catcher(fields: Fields) -> Catcher:
+    catcher = Catcher(tuple(fields.of(list, "ErrorEquals")), fields.of(str, "Next"), fields.path("ResultPath"))
+    fields.finish()
+    return catcher
+
+
+def _task(fields: Fields) -> Task:
+    resource = fields.of(str, "Resource")
+    integration = resource.partition(":states:::")[2]
+    if integration not in INTEGRATIONS:
+        raise fields.error("Resource", f"{resource!r} is not implemented; known: {', '.join(INTEGRATIONS)}")
+    timeout = fields.parsed("TimeoutSeconds", float)
+    state = Task(**_working(fields), integration=integration, timeout=timeout)
+    _check_parameters(fields, state.parameters, INTEGRATIONS[integration], "Parameters")
+    return state
+
+
+def _check_parameters(fields: Fields, template: Expression | None, known: frozenset[str], where: str) -> None:
+    names = getattr(template, "fields", {})
+    for name in names:
+        if name not in known:
+            raise fields.error(f"{where}.{name}", "is not implemented by the local interpreter")
+
+
+def _pass(fields: Fields) -> Pass:
+    return Pass(
+        name=fields.state,
+        next=_next(fields),
+        input_path=fields.path("InputPath"),
+        output_path=fields.path("OutputPath"),
+        result=fields.parsed("Result", Literal),
+        parameters=fields.parsed("Parameters", parse_template),
+        result_path=fields.path("ResultPath"),
+    )
+
+
+def _choice(fields: Fields) -> Choice:
+    rules = []
+    for entry in fields.entries("Choices"):
+        target = entry.of(str, "Next")
+        rules.append((parse_condition(entry), target))
+        entry.finish()
+    return Choice(
+        name=fields.state,
+        next=None,
+        input_path=fields.path("InputPath"),
+        output_path=fields.path("OutputPath"),
+        rules=tuple(rules),
+        default=fields.parsed("Default", str),
+    )
+
+
+def _wait(fields: Fields) -> Wait:
+    seconds = fields.parsed("Seconds", Literal) or fields.parsed("SecondsPath", parse_expression)
+    if seconds is None:
+        raise fields.error("Seconds", "missing; only Seconds and SecondsPath are implemented")
+    return Wait(
+        name=fields.state,
+        next=_next(fields),
+        input_path=fields.path("InputPath"),
+        output_path=fields.path("OutputPath"),
+        seconds=seconds,
+    )
+
+
+def _succeed(fields: Fields) -> Succeed:
+    paths = fields.path("InputPath"), fields.path("OutputPath")
+    return Succeed(name=fields.state, next=None, input_path=paths[0], output_path=paths[1])
+
+
+def _fail(fields: Fields) -> Fail:
+    def text(name: str) -> Expression:
+        return fields.parsed(name, Literal) or fields.parsed(f"{name}Path", parse_expression) or Literal(None)
+
+    return Fail(name=fields.state, next=None, error=text("Error"), cause=text("Cause"))
+
+
+def _parallel(fields: Fields) -> Parallel:
+    branches = tuple(_machine(entry) for entry in fields.entries("Branches"))
+    return Parallel(**_working(fields), branches=branches)
+
+
+def _map(fields: Fields) -> Map:
+    if "Parameters" in fields:
+        raise fields.error("Parameters", "is not implemented on a Map; use ItemSelector")
+    processor = fields.section("ItemProcessor")
+    config = processor.section("ProcessorConfig")
+    for name, expected in (("Mode", "DISTRIBUTED"), ("ExecutionType", "STANDARD")):
+        found = config.take(name)
+        if found != expected:
+            raise config.error(name, f"{found!r} is not implemented, only {expected}")
+    config.finish()
+    reader, max_items = _reader(fields)
+    batcher = _batcher(fields.section("ItemBatcher")) if "ItemBatcher" in fields else None
+    return Map(
+        processor=_machine(processor),
+        reader=reader,
+        max_items=max_items,
+        items_path=fields.path("ItemsPath") or ROOT,
+        selector=fields.parsed("ItemSelector", parse_template),
+        batcher=batcher,
+        max_concurrency=fields.of(int, "MaxConcurrency", 0),
+        tolerated_count=fields.parsed("ToleratedFailureCount", int),
+        tolerated_percentage=fields.parsed("ToleratedFailurePercentage", float),
+        label=fields.of(str, "Label", fields.state),
+        **_working(fields),
+    )
+
+
+def _reader(fields: Fields) -> tuple[Expression | None, int | None]:
+    if "ItemReader" not in fields:
+        return None, None
+    reader = fields.section("ItemReader")
+    resource = reader.of(str, "Resource")
+    if not resource.endswith(":states:::s3:getObject"):
+        raise reader.error("Resource", f"{resource!r} is not implemented, only s3:getObject")
+    config = reader.section("ReaderConfig")
+    kind = config.take("InputType")
+    if kind != "JSONL":
+        raise config.error("InputType", f"{kind!r} is not implemented, only JSONL")
+    max_items = config.parsed("MaxItems", int)
+    config.finish()
+    parameters = reader.parsed("Parameters", parse_template)
+    _check_parameters(reader, parameters, READER_PARAMETERS, "Parameters")
+    reader.finish()
+    return parameters, max_items
+
+
+def _batcher(fields: Fields) -> Batcher:
+    batcher = Batcher(
+        fields.parsed("MaxItemsPerBatch", int),
+        fields.parsed("MaxInputBytesPerBatch", int),
+        fields.parsed("BatchInput", parse_template),
+    )
+    fields.finish()
+    if batcher.items is None and batcher.size is None:
+        raise fields.error("MaxItemsPerBatch", "a batcher needs MaxItemsPerBatch or MaxInputBytesPerBatch")
+    return batcher
+
+
+_PARSERS: dict[str, Callable[[Fields], State]] = {
+    "Task": _task,
+    "Pass": _pass,
+    "Choice": _choice,
+    "Parallel": _parallel,
+    "Map": _map,
+    "Wait": _wait,
+    "Succeed": _succeed,
+    "Fail": _fail,
+}

@@ -1,0 +1,240 @@
+"""The event bus: events in their real shapes, rules, and delivery to targets with retries and dead-letter queues."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import secrets
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ionfleet_replay.account import Account
+from ionfleet_replay.activity import Activity
+from ionfleet_replay.clock import Clock
+from ionfleet_replay.hooks import Written
+from ionfleet_replay.observations import EventLost, Observer
+from ionfleet_replay.paths import Json
+from ionfleet_replay.patterns import Pattern
+
+FIRST_RETRY = 1.0
+LONGEST_RETRY = 300.0
+"""Seconds between attempts at delivery: doubling from the first to the longest."""
+
+_sequence = itertools.count()
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a rule sends events; `max_age` in seconds, `dead_letters` the ARN of a queue."""
+
+    arn: str
+    retries: int = 185
+    max_age: float = 24 * 3600.0
+    dead_letters: str | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which events go where."""
+
+    arn: str
+    pattern: Pattern
+    targets: tuple[Target, ...]
+
+
+class DeliveryFailed(Exception):
+    """A target did not take an event; `code` as EventBridge reports it to the dead-letter queue."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+Deliver = Callable[[str, Mapping[str, Json]], Awaitable[None]]
+"""Takes a target's ARN and an event; raises `DeliveryFailed`."""
+
+
+def envelope(account: Account, source: str, kind: str, moment: float, resources: list[str], detail: Json) -> Json:
+    """Return an event as EventBridge delivers it."""
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": kind,
+        "source": source,
+        "account": account.id,
+        "time": datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": account.region,
+        "resources": resources,
+        "detail": detail,
+    }
+
+
+def object_created(account: Account, written: Written, moment: float) -> Json:
+    """Return the event of an object that was written; later writes have greater sequencers."""
+    described: dict[str, Json] = {"key": written.key, "size": written.size, "etag": written.etag}
+    if written.version is not None:
+        described["version-id"] = written.version
+    described["sequencer"] = f"{int(moment):016X}{next(_sequence):08X}"
+    detail = {
+        "version": "0",
+        "bucket": {"name": written.bucket},
+        "object": described,
+        "request-id": secrets.token_hex(8).upper(),
+        "requester": account.id,
+        "source-ip-address": "127.0.0.1",
+        "reason": written.reason,
+    }
+    return envelope(account, "aws.s3", "Object Created", moment, [f"arn:aws:s3:::{written.bucket}"], detail)
+
+
+@dataclass(frozen=True)
+class ExecutionStatus:
+    """What an execution status event tells; times in seconds since the epoch, input and output as JSON text."""
+
+    arn: str
+    machine: str
+    name: str
+    status: str
+    started: float
+    input: str
+    stopped: float | None = None
+    output: str | None = None
+    error: str | None = None
+    cause: str | None = None
+
+
+def execution_status_changed(account: Account, execution: ExecutionStatus, moment: float) -> Json:
+    """Return the event of an execution that started or ended."""
+    unsuccessful = execution.status in ("FAILED", "TIMED_OUT", "ABORTED")
+    detail = {
+        "executionArn": execution.arn,
+        "stateMachineArn": execution.machine,
+        "name": execution.name,
+        "status": execution.status,
+        "startDate": int(execution.started * 1000),
+        "stopDate": None if execution.stopped is None else int(execution.stopped * 1000),
+        "input": execution.input,
+        "output": execution.output,
+        "stateMachineVersionArn": None,
+        "stateMachineAliasArn": None,
+        "redriveCount": 0,
+        "redriveDate": None,
+        "redriveStatus": "REDRIVABLE" if unsuccessful else "NOT_REDRIVABLE",
+        "redriveStatusReason": None
+        if unsuccessful
+        else f"Execution is {execution.status} and cannot be redriven",
+        "inputDetails": {"included": True},
+        "outputDetails": None if execution.output is None else {"included": True},
+        "error": execution.error,
+        "cause": execution.cause,
+    }
+    return envelope(account, "aws.states", "Step Functions Execution Status Change", moment, [execution.arn], detail)
+
+
+class EventBus:
+    """Delivers each event at least once to every target whose rule matches it."""
+
+    def __init__(
+        self, account: Account, loop: asyncio.AbstractEventLoop, clock: Clock, activity: Activity, observer: Observer
+    ) -> None:
+        self.rules: list[Rule] = []
+        self._account = account
+        self._loop = loop
+        self._clock = clock
+        self._activity = activity
+        self._observer = observer
+        self._services: dict[str, Deliver] = {"sqs": self._to_queue}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def serve(self, service: str, deliver: Deliver) -> None:
+        """Say how targets of a service get their events."""
+        self._services[service] = deliver
+
+    def can_deliver(self, arn: str) -> bool:
+        """Return whether a target of this ARN's service can be delivered to."""
+        return arn.split(":")[2] in self._services
+
+    def publish(self, event: Mapping[str, Json]) -> None:
+        """Deliver an event soon; may be called from any thread."""
+        self._activity.begin("event")
+        self._loop.call_soon_threadsafe(self._begin, event)
+
+    def _begin(self, event: Mapping[str, Json]) -> None:
+        task = self._loop.create_task(self._dispatch(event))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _dispatch(self, event: Mapping[str, Json]) -> None:
+        try:
+            matching = [rule for rule in self.rules if rule.pattern(event)]
+            await asyncio.gather(*(self._deliver(rule, target, event) for rule in matching for target in rule.targets))
+        finally:
+            self._activity.end("event")
+
+    async def _deliver(self, rule: Rule, target: Target, event: Mapping[str, Json]) -> None:
+        deliver = self._services[target.arn.split(":")[2]]
+        started, attempt = self._clock.now(), 0
+        while True:
+            try:
+                return await deliver(target.arn, event)
+            except DeliveryFailed as failure:
+                wait = min(FIRST_RETRY * 2**attempt, LONGEST_RETRY)
+                aged = self._clock.now() + wait - started > target.max_age
+                if aged or attempt >= target.retries:
+                    condition = "MaximumEventAgeInSeconds" if aged else "MaximumRetryAttempts"
+                    return await self._give_up(rule, target, event, failure, attempt, condition)
+            await self._clock.sleep(wait)
+            attempt += 1
+
+    async def _give_up(
+        self, rule: Rule, target: Target, event: Mapping[str, Json], failure: DeliveryFailed, retries: int, limit: str
+    ) -> None:
+        if target.dead_letters is None:
+            self._observer(EventLost(target.arn, f"{failure.code}: {failure}", json.dumps(event)))
+            return
+        facts = {
+            "RULE_ARN": rule.arn,
+            "TARGET_ARN": target.arn,
+            "ERROR_CODE": failure.code,
+            "ERROR_MESSAGE": str(failure),
+            "EXHAUSTED_RETRY_CONDITION": limit,
+            "RETRY_ATTEMPTS": str(retries),
+        }
+        try:
+            await self._to_queue(target.dead_letters, event, facts)
+        except DeliveryFailed as problem:
+            self._observer(EventLost(target.dead_letters, f"{problem.code}: {problem}", json.dumps(event)))
+
+    async def _to_queue(self, arn: str, event: Mapping[str, Json], facts: Mapping[str, str] | None = None) -> None:
+        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in (facts or {}).items()}
+        await send_message(self._account, arn, json.dumps(event), attributes)
+
+    async def stop(self) -> None:
+        """Give up what is not delivered yet."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def queue_url(account: Account, arn: str) -> str:
+    """Return the URL of a queue of this cloud."""
+    return f"{account.endpoint_url}/{account.id}/{arn.rpartition(':')[2]}"
+
+
+async def send_message(account: Account, arn: str, body: str, attributes: Mapping[str, Any]) -> None:
+    """Put a message into a queue through the API; raises `DeliveryFailed`."""
+    client = account.client("sqs", "events.amazonaws.com")
+    try:
+        await asyncio.to_thread(
+            client.send_message, QueueUrl=queue_url(account, arn), MessageBody=body, MessageAttributes=attributes
+        )
+    except ClientError as problem:
+        raise DeliveryFailed(problem.response["Error"]["Code"], str(problem)) from problem
+    except BotoCoreError as problem:
+        raise DeliveryFailed("SDK_CLIENT_ERROR", str(problem)) from problem

@@ -1,0 +1,160 @@
+"""The functions of a cloud: who they are, and how many of their handlers run at one time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ionfleet_replay.account import Account
+from ionfleet_replay.activity import Activity
+from ionfleet_replay.environment import (
+    PAYLOAD_LIMIT,
+    AsynchronousPolicy,
+    Environment,
+    Function,
+    Request,
+    Result,
+    Surroundings,
+)
+from ionfleet_replay.errors import ReplayError
+from ionfleet_replay.observations import Invocation, InvocationEnded, Observer
+from ionfleet_replay.paths import Json
+
+IDLE_PER_WORKER = 4
+"""Warm environments kept for each handler that may run at one time."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an invocation gave: a payload, or an error in Lambda's shape, from a version of the function."""
+
+    payload: Json
+    error: Mapping[str, Json] | None
+    version: str
+
+
+class InvokeRefused(Exception):
+    """The Lambda API refuses the call, by `name`, before any handler runs."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class Functions:
+    """The registry of functions. `workers` bounds how many handlers run at one time on this machine."""
+
+    def __init__(self, account: Account, workers: int, activity: Activity, observer: Observer) -> None:
+        self.invocations: list[Invocation] = []
+        self.workers = workers
+        self._account = account
+        self._slots = asyncio.Semaphore(workers)
+        self._activity = activity
+        self._observer = observer
+        self._surroundings: Surroundings | None = None
+        self._functions: dict[str, Function] = {}
+        self._running: Counter[str] = Counter()
+        self._idle: list[Environment] = []
+        self._tasks: set[asyncio.Task[Answer]] = set()
+
+    def open(self, surroundings: Surroundings) -> None:
+        """Say where environments are to run; nothing can be invoked before."""
+        self._surroundings = surroundings
+
+    def add(self, function: Function) -> None:
+        """Make a function known."""
+        self._functions[function.arn] = function
+
+    def configure_asynchronous(self, reference: str, policy: AsynchronousPolicy) -> None:
+        """Set what happens to asynchronous events that a function fails on."""
+        function, _ = self.resolve(reference)
+        self._functions[function.arn] = replace(function, asynchronous=policy)
+
+    def resolve(self, reference: str) -> tuple[Function, str]:
+        """Return a function and its version by name, logical id or ARN, with or without a qualifier.
+
+        Raises
+        ------
+        ReplayError
+            No function is called that.
+        """
+        for function in self._functions.values():
+            for known in (function.arn, function.name, function.logical_id):
+                base, separator, qualifier = reference.partition(known)
+                if separator and not base and (not qualifier or qualifier.startswith(":")):
+                    return function, qualifier.removeprefix(":") or "$LATEST"
+        known_ids = ", ".join(function.logical_id for function in self._functions.values()) or "none"
+        raise ReplayError(f"There is no function {reference!r}; there are: {known_ids}.")
+
+    async def invoke(self, reference: str, payload: Json) -> Answer:
+        """Invoke a function and wait for its answer. Cancelling the wait does not stop the function, as on AWS.
+
+        Raises
+        ------
+        InvokeRefused
+            The payload is too large, or the function's reserved concurrency is used up.
+        """
+        function, version = self.resolve(reference)
+        event = json.dumps(payload)
+        if len(event.encode()) > PAYLOAD_LIMIT:
+            raise InvokeRefused("RequestTooLargeException", f"The event has over {PAYLOAD_LIMIT} bytes of JSON.")
+        if function.reserved is not None and self._running[function.arn] >= function.reserved:
+            raise InvokeRefused("TooManyRequestsException", "Rate Exceeded.")
+        self._running[function.arn] += 1
+        self._activity.begin(f"invocation of {function.logical_id}")
+        request = Request(str(uuid.uuid4()), version, event)
+        task = asyncio.create_task(self._run(function, request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def _run(self, function: Function, request: Request) -> Answer:
+        try:
+            async with self._slots:
+                environment = self._environment(function)
+                result = await environment.call(request)
+                if environment.alive:
+                    await self._keep(environment)
+            self._record(function, request, result)
+            return Answer(result.payload, result.error, request.version)
+        finally:
+            self._running[function.arn] -= 1
+            self._activity.end(f"invocation of {function.logical_id}")
+
+    def _environment(self, function: Function) -> Environment:
+        """Return the environment of the function that was used last, or a new one."""
+        for environment in reversed(self._idle):
+            if environment.function.arn == function.arn:
+                self._idle.remove(environment)
+                return environment
+        if self._surroundings is None:
+            raise ReplayError(f"The function {function.logical_id!r} was invoked before the cloud was started.")
+        return Environment(function, self._account.credentials(function.role), self._surroundings)
+
+    async def _keep(self, environment: Environment) -> None:
+        self._idle.append(environment)
+        if len(self._idle) > IDLE_PER_WORKER * self.workers:
+            await self._idle.pop(0).close()
+
+    def _record(self, function: Function, request: Request, result: Result) -> None:
+        invocation = Invocation(
+            function=function.logical_id,
+            request_id=request.request_id,
+            started=result.started,
+            duration=result.duration,
+            outcome="ok" if result.error is None else str(result.error["errorType"]),
+            max_rss_mb=result.peak_mb,
+            cold=result.cold,
+        )
+        self.invocations.append(invocation)
+        self._observer(InvocationEnded(invocation))
+
+    async def stop(self) -> None:
+        """Give up what still runs; the processes are the zygote's to end."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

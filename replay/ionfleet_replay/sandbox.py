@@ -1,0 +1,190 @@
+"""The cloud's side of execution environments: one forked process each, driven over a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import site
+import socket
+import struct
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+PRELOAD = (
+    "numpy",
+    "pyarrow",
+    "pyarrow.parquet",
+    "pyarrow.compute",
+    "pydantic",
+    "boto3",
+    "botocore.httpsession",
+    "aws_lambda_powertools",
+    "aws_lambda_powertools.utilities.parser",
+    "aws_lambda_powertools.utilities.batch",
+)
+"""Imported once for all execution environments, where installed."""
+
+_LENGTH = struct.Struct(">Q")
+_INHERITED = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE")
+
+
+class SandboxEnded(Exception):
+    """The process ended on its own; the message says how, in Lambda's words."""
+
+
+def inherited() -> dict[str, str]:
+    """Return what functions see of the parent's environment: PATH and locale."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+
+
+def installed_folders() -> list[str]:
+    """Return the folders of installed third-party packages.
+
+    Editable installs are left out on purpose: a function finds the project's own packages in its layers or not at all.
+    """
+    folders = site.getsitepackages() + ([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])
+    return [folder for folder in folders if Path(folder).is_dir()]
+
+
+class Sandbox:
+    """One execution environment; serves one invocation at a time."""
+
+    def __init__(self, pid: int, channel: socket.socket, zygote: Zygote) -> None:
+        self.pid = pid
+        self.peak_mb = 0.0
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._channel = channel
+        self._zygote = zygote
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the next frame of the process.
+
+        Raises
+        ------
+        SandboxEnded
+            The process ended instead.
+        """
+        try:
+            (length,) = _LENGTH.unpack(await self._exactly(_LENGTH.size))
+            frame = json.loads(await self._exactly(length))
+        except (EOFError, ConnectionError) as problem:
+            raise SandboxEnded(_how(await self.ended)) from problem
+        return frame  # type: ignore[no-any-return]
+
+    async def _exactly(self, count: int) -> bytes:
+        loop = asyncio.get_running_loop()
+        parts = bytearray()
+        while len(parts) < count:
+            part = await loop.sock_recv(self._channel, min(count - len(parts), 1 << 20))
+            if not part:
+                raise EOFError
+            parts += part
+        return bytes(parts)
+
+    async def call(self, frame: Mapping[str, Any]) -> dict[str, Any]:
+        """Send an invocation and return the answer; raises as `receive` does."""
+        body = json.dumps(frame).encode()
+        try:
+            await asyncio.get_running_loop().sock_sendall(self._channel, _LENGTH.pack(len(body)) + body)
+        except ConnectionError as problem:
+            raise SandboxEnded(_how(await self.ended)) from problem
+        return await self.receive()
+
+    def resident_mb(self) -> float:
+        """Return the resident memory of the process in MiB, 0 where it has ended, and note the highest as `peak_mb`."""
+        try:
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            return 0.0
+        resident = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        self.peak_mb = max(self.peak_mb, resident)
+        return resident
+
+    async def kill(self) -> None:
+        """End the process and everything it started, and wait until it is gone."""
+        self._zygote.kill(self.pid)
+        await self.ended
+        self._channel.close()
+
+
+def _how(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        name = signal.Signals(os.WTERMSIG(status)).name.removeprefix("SIG").lower()
+        return "signal: killed" if name == "kill" else f"signal: {name}"
+    return f"exit status {os.WEXITSTATUS(status)}"
+
+
+class Zygote:
+    """Starts the process that environments are forked from, and talks to it. Used within one event loop."""
+
+    def __init__(self, folder: Path, preload: Sequence[str]) -> None:
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        settings = json.dumps({"path": installed_folders(), "preload": list(preload)})
+        script = str(Path(__file__).with_name("zygote.py"))
+        with theirs, (folder / "zygote.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", script, str(theirs.fileno()), settings],
+                pass_fds=[theirs.fileno()],
+                # One BLAS thread: no threads to lose in a fork, and sums that do not depend on the machine's cores.
+                env={**inherited(), "OPENBLAS_NUM_THREADS": "1"},
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        control.setblocking(False)
+        self._control = control
+        self._unborn: deque[tuple[socket.socket, asyncio.Future[Sandbox]]] = deque()
+        self._sandboxes: dict[int, Sandbox] = {}
+        self._reader: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to listen, in the running loop."""
+        self._reader = asyncio.create_task(self._listen())
+
+    async def spawn(self, environment: Mapping[str, Any]) -> Sandbox:
+        """Fork an execution environment; its first frame is still to be received."""
+        if self._process.poll() is not None:
+            raise SandboxEnded("the process that environments are forked from has ended; see zygote.log")
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        born: asyncio.Future[Sandbox] = asyncio.get_running_loop().create_future()
+        with theirs:
+            message = json.dumps({"spawn": environment}).encode()
+            socket.send_fds(self._control, [message], [theirs.fileno()])
+        self._unborn.append((ours, born))
+        return await born
+
+    def kill(self, pid: int) -> None:
+        """Ask for a process to be killed; `Sandbox.ended` tells when it is."""
+        if self._process.poll() is None:
+            self._control.send(json.dumps({"kill": pid}).encode())
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        while data := await loop.sock_recv(self._control, 1 << 16):
+            message = json.loads(data)
+            if "pid" in message:
+                channel, born = self._unborn.popleft()
+                sandbox = self._sandboxes[message["pid"]] = Sandbox(message["pid"], channel, self)
+                born.set_result(sandbox)
+            else:
+                self._sandboxes.pop(message["ended"]).ended.set_result(message["status"])
+        for sandbox in self._sandboxes.values():
+            sandbox.ended.set_result(signal.SIGKILL)
+        for _, born in self._unborn:
+            born.set_exception(SandboxEnded("the process that environments are forked from has ended"))
+
+    async def stop(self) -> None:
+        """Kill every environment and the zygote itself, and wait for them."""
+        if self._reader is not None:
+            self._reader.cancel()
+        self._control.close()
+        await asyncio.to_thread(self._process.wait)
