@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 
 from ionfleet_replay.account import Account
 from ionfleet_replay.activity import Activity
+from ionfleet_replay.background import Background
 from ionfleet_replay.clock import Clock
 from ionfleet_replay.environment import Function
 from ionfleet_replay.events import DeliveryFailed, send_message
@@ -23,25 +23,29 @@ LONGEST_THROTTLE = 300.0
 
 
 class AsynchronousInvocations:
-    """Takes events for functions; what a function fails on for good goes to its on-failure queue."""
+    """Takes events for functions; what a function fails on for good goes to its dead-letter queue."""
 
     def __init__(
-        self, account: Account, functions: Functions, clock: Clock, activity: Activity, observer: Observer
+        self,
+        account: Account,
+        functions: Functions,
+        background: Background,
+        clock: Clock,
+        activity: Activity,
+        observer: Observer,
     ) -> None:
         self._account = account
         self._functions = functions
+        self._background = background
         self._clock = clock
         self._activity = activity
         self._observer = observer
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def accept(self, arn: str, event: Mapping[str, Json]) -> None:
         """Take an event; it is processed after this has returned."""
         function, _ = self._functions.resolve(arn)
         self._activity.begin(f"asynchronous event of {function.logical_id}")
-        task = asyncio.create_task(self._process(function, arn, event))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._background.start(self._process(function, arn, event))
 
     async def _process(self, function: Function, arn: str, event: Mapping[str, Json]) -> None:
         try:
@@ -74,18 +78,12 @@ class AsynchronousInvocations:
             await self._clock.sleep(wait)
 
     async def _give_up(self, function: Function, event: Mapping[str, Json], reason: str) -> None:
-        target = function.asynchronous.on_failure
+        target = function.asynchronous.dead_letters
         if target is None:
             self._observer(EventLost(function.arn, reason, json.dumps(event)))
             return
-        record = {"requestPayload": event, "requestContext": {"functionArn": function.arn, "condition": reason}}
+        code, _, message = reason.partition(": ")
         try:
-            await send_message(self._account, target, json.dumps(record), {})
+            await send_message(self._account, target, json.dumps(event), {"ErrorCode": code, "ErrorMessage": message})
         except DeliveryFailed as problem:
             self._observer(EventLost(target, f"{problem.code}: {problem}", json.dumps(event)))
-
-    async def stop(self) -> None:
-        """Give up what is in progress."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -125,6 +125,13 @@ class Hook(Protocol):
 Handler: TypeAlias = Callable[[Call], Response]
 
 
+def answer(value: Mapping[str, Any]) -> Response:
+    """Return the successful answer of a service that speaks JSON."""
+    data = json.dumps(value).encode()
+    headers = [("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(data)))]
+    return Response("200 OK", headers, [data])
+
+
 def refusal(call: Call, status: str, code: str, message: str) -> Response:
     """Return an error in the shape that the call's service uses."""
     if call.header("X-Amz-Target") is not None:

@@ -13,7 +13,9 @@ T = TypeVar("T")
 
 
 class Clock(Protocol):
-    """A source of time and of waiting, used within one event loop."""
+    """A source of time and of waiting, used within one event loop; `virtual` when it is not the machine's."""
+
+    virtual: bool
 
     def now(self) -> float:
         """Return seconds since the epoch."""
@@ -24,6 +26,8 @@ class Clock(Protocol):
 
 class RealClock:
     """The machine's clock."""
+
+    virtual = False
 
     def now(self) -> float:
         """Return seconds since the epoch."""
@@ -36,6 +40,8 @@ class RealClock:
 
 class ManualClock:
     """A clock that stands still until `advance` is called in the loop that sleeps on it."""
+
+    virtual = True
 
     def __init__(self, start: float = 1_700_000_000.0) -> None:
         self._now = start

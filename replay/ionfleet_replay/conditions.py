@@ -5,12 +5,10 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from ionfleet_replay.fields import Fields
 from ionfleet_replay.paths import Expression, Json, Literal, Path
-
-if TYPE_CHECKING:
-    from ionfleet_replay.definition import Fields
 
 
 class Condition(Protocol):

@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
 
 from ionfleet_replay.conditions import Condition, parse_condition
 from ionfleet_replay.errors import DefinitionError
+from ionfleet_replay.fields import Fields
 from ionfleet_replay.paths import Expression, Json, Literal, Path, parse_expression, parse_template
-
-T = TypeVar("T")
 
 ROOT = Path.parse("$")
 
@@ -169,66 +168,23 @@ class Machine:
     timeout: float | None = None
 
 
-class Fields:
-    """The fields of a JSON object, each taken once; what nobody took is refused by `finish`."""
+def _path(fields: Fields, name: str) -> Path | None:
+    """Return a path field: `$` where it is missing, None where it is null."""
+    if name in fields:
+        value = fields.take(name)
+        return None if value is None else _parsed_path(fields, name, value)
+    return ROOT
 
-    def __init__(self, state: str, values: Json, where: str = "") -> None:
-        if not isinstance(values, dict):
-            raise DefinitionError(state, where, f"an object was expected, not {values!r}")
-        self.state = state
-        self._values = dict(values)
-        self._where = where
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._values
+def _parsed_path(fields: Fields, name: str, value: Json) -> Path:
+    try:
+        return Path.parse(value)
+    except (ValueError, AttributeError) as problem:
+        raise fields.error(name, str(problem)) from problem
 
-    def error(self, name: str, problem: str) -> DefinitionError:
-        """Return an error about one of the fields."""
-        return DefinitionError(self.state, self._path(name), problem)
 
-    def _path(self, name: str) -> str:
-        return f"{self._where}.{name}" if self._where else name
-
-    def take(self, name: str, default: Json = None) -> Json:
-        """Return a field's value as it stands."""
-        return self._values.pop(name, default)
-
-    def of(self, kind: type[T] | tuple[type[T], ...], name: str, default: T | None = None) -> T:
-        """Return a field of a type; required where there is no default."""
-        value = self._values.pop(name, default)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.error(name, f"found {value!r}, expected {kind}")
-        return value
-
-    def parsed(self, name: str, parse: Callable[[Json], T]) -> T | None:
-        """Return a field parsed by `parse`, None where it is missing."""
-        if name not in self._values:
-            return None
-        try:
-            return parse(self._values.pop(name))
-        except (ValueError, TypeError, AttributeError) as problem:
-            raise self.error(name, str(problem)) from problem
-
-    def path(self, name: str) -> Path | None:
-        """Return a path field: `$` where it is missing, None where it is null."""
-        if name in self._values and self._values[name] is None:
-            return self.take(name)  # type: ignore[no-any-return]
-        return self.parsed(name, Path.parse) or ROOT
-
-    def section(self, name: str) -> Fields:
-        """Return a nested object."""
-        return Fields(self.state, self.take(name), self._path(name))
-
-    def entries(self, name: str) -> list[Fields]:
-        """Return the objects of an array; empty where it is missing."""
-        values = self.of(list, name, [])
-        return [Fields(self.state, value, f"{self._path(name)}[{index}]") for index, value in enumerate(values)]
-
-    def finish(self) -> None:
-        """Refuse what nobody took."""
-        self._values.pop("Comment", None)
-        for name in self._values:
-            raise self.error(name, "is not implemented by the local interpreter")
+def _fields(state: str, values: Json) -> Fields:
+    return Fields(state, values, partial(DefinitionError, state))
 
 
 def load(text: str) -> Machine:
@@ -239,17 +195,15 @@ def load(text: str) -> Machine:
     DefinitionError
         Naming the state and the field that is wrong or not implemented.
     """
-    fields = Fields("(definition)", json.loads(text))
+    fields = _fields("(definition)", json.loads(text))
+    fields.ignore("Comment", "Version")
     _only_jsonpath(fields)
-    fields.take("Version")
     timeout = fields.parsed("TimeoutSeconds", float)
     return _machine(fields, timeout)
 
 
 def _only_jsonpath(fields: Fields) -> None:
-    language = fields.take("QueryLanguage", "JSONPath")
-    if language != "JSONPath":
-        raise fields.error("QueryLanguage", f"{language!r} is not implemented, only JSONPath")
+    fields.one_of("QueryLanguage", ("JSONPath",), default="JSONPath")
 
 
 def _machine(fields: Fields, timeout: float | None = None) -> Machine:
@@ -275,10 +229,9 @@ def _targets(state: State) -> list[tuple[str, str]]:
 
 
 def _state(name: str, values: Json) -> State:
-    fields = Fields(name, values)
-    kind = fields.of(str, "Type")
-    if kind not in _PARSERS:
-        raise fields.error("Type", f"{kind!r} is not implemented; known: {', '.join(_PARSERS)}")
+    fields = _fields(name, values)
+    fields.ignore("Comment")
+    kind = fields.one_of("Type", tuple(_PARSERS))
     _only_jsonpath(fields)
     state = _PARSERS[kind](fields)
     fields.finish()
@@ -294,22 +247,20 @@ def _next(fields: Fields) -> str | None:
 
 def _working(fields: Fields) -> dict[str, Json]:
     return {
-        "name": fields.state,
+        "name": fields.owner,
         "next": _next(fields),
-        "input_path": fields.path("InputPath"),
-        "output_path": fields.path("OutputPath"),
+        "input_path": _path(fields, "InputPath"),
+        "output_path": _path(fields, "OutputPath"),
         "parameters": fields.parsed("Parameters", parse_template),
         "result_selector": fields.parsed("ResultSelector", parse_template),
-        "result_path": fields.path("ResultPath"),
+        "result_path": _path(fields, "ResultPath"),
         "retry": tuple(_retrier(entry) for entry in fields.entries("Retry")),
         "catch": tuple(_catcher(entry) for entry in fields.entries("Catch")),
     }
 
 
 def _retrier(fields: Fields) -> Retrier:
-    jitter = fields.take("JitterStrategy", "NONE")
-    if jitter not in ("NONE", "FULL"):
-        raise fields.error("JitterStrategy", f"found {jitter!r}, expected NONE or FULL")
+    jitter = fields.one_of("JitterStrategy", ("NONE", "FULL"), default="NONE")
     retrier = Retrier(
         errors=tuple(fields.of(list, "ErrorEquals")),
         interval=float(fields.of((int, float), "IntervalSeconds", 1)),
@@ -323,7 +274,7 @@ def _retrier(fields: Fields) -> Retrier:
 
 
 def _catcher(fields: Fields) -> Catcher:
-    catcher = Catcher(tuple(fields.of(list, "ErrorEquals")), fields.of(str, "Next"), fields.path("ResultPath"))
+    catcher = Catcher(tuple(fields.of(list, "ErrorEquals")), fields.of(str, "Next"), _path(fields, "ResultPath"))
     fields.finish()
     return catcher
 
@@ -348,13 +299,13 @@ def _check_parameters(fields: Fields, template: Expression | None, known: frozen
 
 def _pass(fields: Fields) -> Pass:
     return Pass(
-        name=fields.state,
+        name=fields.owner,
         next=_next(fields),
-        input_path=fields.path("InputPath"),
-        output_path=fields.path("OutputPath"),
+        input_path=_path(fields, "InputPath"),
+        output_path=_path(fields, "OutputPath"),
         result=fields.parsed("Result", Literal),
         parameters=fields.parsed("Parameters", parse_template),
-        result_path=fields.path("ResultPath"),
+        result_path=_path(fields, "ResultPath"),
     )
 
 
@@ -365,10 +316,10 @@ def _choice(fields: Fields) -> Choice:
         rules.append((parse_condition(entry), target))
         entry.finish()
     return Choice(
-        name=fields.state,
+        name=fields.owner,
         next=None,
-        input_path=fields.path("InputPath"),
-        output_path=fields.path("OutputPath"),
+        input_path=_path(fields, "InputPath"),
+        output_path=_path(fields, "OutputPath"),
         rules=tuple(rules),
         default=fields.parsed("Default", str),
     )
@@ -379,24 +330,24 @@ def _wait(fields: Fields) -> Wait:
     if seconds is None:
         raise fields.error("Seconds", "missing; only Seconds and SecondsPath are implemented")
     return Wait(
-        name=fields.state,
+        name=fields.owner,
         next=_next(fields),
-        input_path=fields.path("InputPath"),
-        output_path=fields.path("OutputPath"),
+        input_path=_path(fields, "InputPath"),
+        output_path=_path(fields, "OutputPath"),
         seconds=seconds,
     )
 
 
 def _succeed(fields: Fields) -> Succeed:
-    paths = fields.path("InputPath"), fields.path("OutputPath")
-    return Succeed(name=fields.state, next=None, input_path=paths[0], output_path=paths[1])
+    paths = _path(fields, "InputPath"), _path(fields, "OutputPath")
+    return Succeed(name=fields.owner, next=None, input_path=paths[0], output_path=paths[1])
 
 
 def _fail(fields: Fields) -> Fail:
     def text(name: str) -> Expression:
         return fields.parsed(name, Literal) or fields.parsed(f"{name}Path", parse_expression) or Literal(None)
 
-    return Fail(name=fields.state, next=None, error=text("Error"), cause=text("Cause"))
+    return Fail(name=fields.owner, next=None, error=text("Error"), cause=text("Cause"))
 
 
 def _parallel(fields: Fields) -> Parallel:
@@ -409,10 +360,8 @@ def _map(fields: Fields) -> Map:
         raise fields.error("Parameters", "is not implemented on a Map; use ItemSelector")
     processor = fields.section("ItemProcessor")
     config = processor.section("ProcessorConfig")
-    for name, expected in (("Mode", "DISTRIBUTED"), ("ExecutionType", "STANDARD")):
-        found = config.take(name)
-        if found != expected:
-            raise config.error(name, f"{found!r} is not implemented, only {expected}")
+    config.one_of("Mode", ("DISTRIBUTED",))
+    config.one_of("ExecutionType", ("STANDARD",))
     config.finish()
     reader, max_items = _reader(fields)
     batcher = _batcher(fields.section("ItemBatcher")) if "ItemBatcher" in fields else None
@@ -420,13 +369,13 @@ def _map(fields: Fields) -> Map:
         processor=_machine(processor),
         reader=reader,
         max_items=max_items,
-        items_path=fields.path("ItemsPath") or ROOT,
+        items_path=_path(fields, "ItemsPath") or ROOT,
         selector=fields.parsed("ItemSelector", parse_template),
         batcher=batcher,
         max_concurrency=fields.of(int, "MaxConcurrency", 0),
         tolerated_count=fields.parsed("ToleratedFailureCount", int),
         tolerated_percentage=fields.parsed("ToleratedFailurePercentage", float),
-        label=fields.of(str, "Label", fields.state),
+        label=fields.of(str, "Label", fields.owner),
         **_working(fields),
     )
 
@@ -439,9 +388,7 @@ def _reader(fields: Fields) -> tuple[Expression | None, int | None]:
     if not resource.endswith(":states:::s3:getObject"):
         raise reader.error("Resource", f"{resource!r} is not implemented, only s3:getObject")
     config = reader.section("ReaderConfig")
-    kind = config.take("InputType")
-    if kind != "JSONL":
-        raise config.error("InputType", f"{kind!r} is not implemented, only JSONL")
+    config.one_of("InputType", ("JSONL",))
     max_items = config.parsed("MaxItems", int)
     config.finish()
     parameters = reader.parsed("Parameters", parse_template)

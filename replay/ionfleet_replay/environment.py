@@ -32,7 +32,7 @@ class AsynchronousPolicy:
 
     retries: int = 2
     max_age: float = 6 * 3600.0
-    on_failure: str | None = None
+    dead_letters: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Function:
     timeout: float
     variables: Mapping[str, str]
     role: str
+    log_group: str
     reserved: int | None
     asynchronous: AsynchronousPolicy = AsynchronousPolicy()
 
@@ -196,7 +197,7 @@ class Environment:
             "code": str(function.code),
             "layers": [str(layer) for layer in function.layers],
             "memory_mb": function.memory_mb,
-            "log_group": f"/aws/lambda/{function.name}",
+            "log_group": function.log_group,
             "log_stream": self._stream,
             "log_file": str(self._log),
             "variables": self._variables(),
@@ -214,7 +215,7 @@ class Environment:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+            "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
             "AWS_LAMBDA_LOG_STREAM_NAME": self._stream,
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,

@@ -10,12 +10,12 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ionfleet_replay.account import Account
 from ionfleet_replay.activity import Activity
+from ionfleet_replay.background import Background
 from ionfleet_replay.clock import Clock
 from ionfleet_replay.hooks import Written
 from ionfleet_replay.observations import EventLost, Observer
@@ -141,16 +141,15 @@ class EventBus:
     """Delivers each event at least once to every target whose rule matches it."""
 
     def __init__(
-        self, account: Account, loop: asyncio.AbstractEventLoop, clock: Clock, activity: Activity, observer: Observer
+        self, account: Account, background: Background, clock: Clock, activity: Activity, observer: Observer
     ) -> None:
         self.rules: list[Rule] = []
         self._account = account
-        self._loop = loop
+        self._background = background
         self._clock = clock
         self._activity = activity
         self._observer = observer
         self._services: dict[str, Deliver] = {"sqs": self._to_queue}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def serve(self, service: str, deliver: Deliver) -> None:
         """Say how targets of a service get their events."""
@@ -163,12 +162,7 @@ class EventBus:
     def publish(self, event: Mapping[str, Json]) -> None:
         """Deliver an event soon; may be called from any thread."""
         self._activity.begin("event")
-        self._loop.call_soon_threadsafe(self._begin, event)
-
-    def _begin(self, event: Mapping[str, Json]) -> None:
-        task = self._loop.create_task(self._dispatch(event))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._background.start_soon(lambda: self._dispatch(event))
 
     async def _dispatch(self, event: Mapping[str, Json]) -> None:
         try:
@@ -212,14 +206,7 @@ class EventBus:
             self._observer(EventLost(target.dead_letters, f"{problem.code}: {problem}", json.dumps(event)))
 
     async def _to_queue(self, arn: str, event: Mapping[str, Json], facts: Mapping[str, str] | None = None) -> None:
-        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in (facts or {}).items()}
-        await send_message(self._account, arn, json.dumps(event), attributes)
-
-    async def stop(self) -> None:
-        """Give up what is not delivered yet."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await send_message(self._account, arn, json.dumps(event), facts or {})
 
 
 def queue_url(account: Account, arn: str) -> str:
@@ -227,9 +214,10 @@ def queue_url(account: Account, arn: str) -> str:
     return f"{account.endpoint_url}/{account.id}/{arn.rpartition(':')[2]}"
 
 
-async def send_message(account: Account, arn: str, body: str, attributes: Mapping[str, Any]) -> None:
-    """Put a message into a queue through the API; raises `DeliveryFailed`."""
+async def send_message(account: Account, arn: str, body: str, facts: Mapping[str, str]) -> None:
+    """Put a message into a queue through the API, with attributes; raises `DeliveryFailed`."""
     client = account.client("sqs", "events.amazonaws.com")
+    attributes = {name: {"DataType": "String", "StringValue": value[:1024]} for name, value in facts.items() if value}
     try:
         await asyncio.to_thread(
             client.send_message, QueueUrl=queue_url(account, arn), MessageBody=body, MessageAttributes=attributes

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ionfleet_replay.account import Account
 from ionfleet_replay.activity import Activity
+from ionfleet_replay.background import Background
 from ionfleet_replay.environment import (
     PAYLOAD_LIMIT,
     AsynchronousPolicy,
@@ -48,10 +49,13 @@ class InvokeRefused(Exception):
 class Functions:
     """The registry of functions. `workers` bounds how many handlers run at one time on this machine."""
 
-    def __init__(self, account: Account, workers: int, activity: Activity, observer: Observer) -> None:
+    def __init__(
+        self, account: Account, workers: int, background: Background, activity: Activity, observer: Observer
+    ) -> None:
         self.invocations: list[Invocation] = []
         self.workers = workers
         self._account = account
+        self._background = background
         self._slots = asyncio.Semaphore(workers)
         self._activity = activity
         self._observer = observer
@@ -59,7 +63,6 @@ class Functions:
         self._functions: dict[str, Function] = {}
         self._running: Counter[str] = Counter()
         self._idle: list[Environment] = []
-        self._tasks: set[asyncio.Task[Answer]] = set()
 
     def open(self, surroundings: Surroundings) -> None:
         """Say where environments are to run; nothing can be invoked before."""
@@ -107,10 +110,8 @@ class Functions:
         self._running[function.arn] += 1
         self._activity.begin(f"invocation of {function.logical_id}")
         request = Request(str(uuid.uuid4()), version, event)
-        task = asyncio.create_task(self._run(function, request))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)
+        answer: Answer = await asyncio.shield(self._background.start(self._run(function, request)))
+        return answer
 
     async def _run(self, function: Function, request: Request) -> Answer:
         try:
@@ -152,9 +153,3 @@ class Functions:
         )
         self.invocations.append(invocation)
         self._observer(InvocationEnded(invocation))
-
-    async def stop(self) -> None:
-        """Give up what still runs; the processes are the zygote's to end."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -9,19 +9,18 @@ from moto.core.base_backend import BackendDict
 from moto.s3.models import FakeKey, FakeMultipart, s3_backends
 from moto.stepfunctions.models import stepfunctions_backends
 
+from ionfleet_replay.events import ExecutionStatus
 
-def finish_execution(
-    account_id: str, region: str, arn: str, *, status: str, stopped: float, output: str | None, error: str | None,
-    cause: str | None,
-) -> None:  # fmt: skip
-    """Record how an execution ended, which no public operation can; `stopped` in seconds since the epoch."""
+
+def finish_execution(account_id: str, region: str, ended: ExecutionStatus) -> None:
+    """Record how an execution ended, which no public operation can."""
     backend: Any = stepfunctions_backends[account_id][region]
-    execution = backend.describe_execution(arn)
-    execution.status = status
-    execution.stop_date = datetime.fromtimestamp(stopped, UTC).replace(tzinfo=None)
-    execution.output = output
-    execution.error = error
-    execution.cause = cause
+    execution = backend.describe_execution(ended.arn)
+    execution.status = ended.status
+    execution.stop_date = datetime.fromtimestamp(ended.stopped or 0, UTC).replace(tzinfo=None)
+    execution.output = ended.output
+    execution.error = ended.error
+    execution.cause = ended.cause
 
 
 def drop_account(account_id: str) -> None:

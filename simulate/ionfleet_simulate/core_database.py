@@ -46,7 +46,8 @@ def every_nth_formula(molecules: Sequence[Molecule], formulas: int) -> list[Mole
 
     """
     distinct = list(dict.fromkeys(molecule.formula for molecule in molecules))
-    kept = {distinct[index * len(distinct) // formulas] for index in range(min(formulas, len(distinct)))}
+    count = min(formulas, len(distinct))
+    kept = {distinct[index * len(distinct) // count] for index in range(count)}
     return [molecule for molecule in molecules if molecule.formula in kept]
 
 

@@ -222,17 +222,22 @@ class DatasetWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Finish both files and give them their names, or remove them after an error."""
-        with self._ibd, self._xml:
+        try:
+            with self._ibd, self._xml:
+                if kind is None:
+                    self._finish()
             if kind is None:
-                self._xml.write(_FOOTER.encode())
-                self._xml.seek(self._sha1_position)
-                self._xml.write(self._sha1.hexdigest().upper().encode())
-        # The imzML last: where it is, its ibd is.
-        for path in (self.ibd, self.imzml):
-            if kind is None:
-                _temporary(path).replace(path)
-            else:
-                _temporary(path).unlink()
+                # The imzML last: where it is, its ibd is.
+                for path in (self.ibd, self.imzml):
+                    _temporary(path).replace(path)
+        finally:
+            for path in (self.ibd, self.imzml):
+                _temporary(path).unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        self._xml.write(_FOOTER.encode())
+        self._xml.seek(self._sha1_position)
+        self._xml.write(self._sha1.hexdigest().upper().encode())
 
     def _append(self, data: bytes) -> None:
         self._ibd.write(data)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle, islice
 
 import numpy as np
-from numpy.typing import NDArray
-
 from ionfleet.errors import InvalidConfigurationError
 from ionfleet.formula import (
     InvalidFormulaError,
@@ -20,6 +18,8 @@ from ionfleet.formula import (
     parse_modifier,
 )
 from ionfleet.isotopes import Instrument, centroids
+from numpy.typing import NDArray
+
 from ionfleet_simulate.core_database import core_molecules
 from ionfleet_simulate.draws import Draws, lognormal_quantiles
 from ionfleet_simulate.simulation import Simulation
@@ -155,14 +155,14 @@ def _placed(simulation: Simulation, candidates: list[_Candidate]) -> list[Plante
     draws = Draws(simulation.seed, "places")
     strength = lognormal_quantiles(_ABUNDANCE_SPREAD)[draws.short_bits([0], len(candidates))[0]]
     wrong = set(draws.order(1, len(candidates))[: round(simulation.wrong_patterns * len(candidates))].tolist())
-    structures = draws.order(2, len(STRUCTURES))
     share = 0.15 + 0.5 * draws.uniform(3, len(candidates))
+    in_turn = cycle(STRUCTURES[index] for index in draws.order(2, len(STRUCTURES)))
     placed: list[PlantedIon] = []
     for index, candidate in enumerate(candidates):
-        structure = STRUCTURES[structures[index % len(STRUCTURES)]]
-        abundance = _MEDIAN_ABUNDANCE * float(strength[index])
         if candidate.sibling:
             structure, abundance = placed[-1].structure, placed[-1].abundance * float(share[index])
+        else:
+            structure, abundance = next(in_turn), _MEDIAN_ABUNDANCE * float(strength[index])
         placed.append(
             PlantedIon(
                 candidate.formula,

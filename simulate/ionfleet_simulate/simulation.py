@@ -122,12 +122,15 @@ def _check(name: str, value: object) -> None:
         raise InvalidConfigurationError(
             f"The simulation's {name} is {value!r}; give one of {', '.join(_CHOICES[name])}."
         )
-    if name in _BOUNDS:
-        low, high = _BOUNDS[name]
-        if not isinstance(value, int | float) or not low <= value <= high:
-            raise InvalidConfigurationError(
-                f"The simulation's {name} is {value!r}; give a number from {low:g} to {high:g}."
-            )
+    if name not in _BOUNDS:
+        return
+    low, high = _BOUNDS[name]
+    # Whole where the bounds are.
+    kinds, noun = (int, "whole number") if isinstance(low, int) else (int | float, "number")
+    if not isinstance(value, kinds) or not low <= value <= high:
+        raise InvalidConfigurationError(
+            f"The simulation's {name} is {value!r}; give a {noun} from {low:g} to {high:g}."
+        )
 
 
 DEMO = Simulation(width=48, height=48, seed=3, peaks_per_spectrum=200, ions=100, matrix_peaks=30)

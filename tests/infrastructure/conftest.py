@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,17 +45,18 @@ def template(assembly: Path) -> Template:
 @pytest.fixture(scope="session")
 def definition(template: Template) -> dict[str, Any]:
     """The state machine as Step Functions gets it, each reference spelled `<LogicalId>`."""
-    definition: dict[str, Any] = json.loads(spell(template["WorkflowStateMachine"]["DefinitionString"]))
+    definition: dict[str, Any] = json.loads(template.spell(template["WorkflowStateMachine"]["DefinitionString"]))
     return definition
 
 
 @pytest.fixture(scope="session")
 def python_3_13() -> Path:
-    """An interpreter like the Lambda's."""
-    candidates = [Path(sys.executable), *Path.home().glob(".pyenv/versions/3.13*/bin/python"), Path("/usr/bin/python3.13")]
-    for candidate in candidates:
-        if candidate.exists() and "3.13" in (candidate.name, *candidate.resolve().parts[-1:]):
-            return candidate
+    """An interpreter like the Lambda's, where there is one."""
+    candidates = [sys.executable, *map(str, Path.home().glob(".pyenv/versions/3.13*/bin/python")), "/usr/bin/python3.13"]
+    for candidate in filter(os.path.exists, candidates):
+        version = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+        if version.startswith("Python 3.13."):
+            return Path(candidate)
     pytest.skip("There is no Python 3.13 here.")
 
 
@@ -65,7 +68,7 @@ class Template:
 
     def __getitem__(self, logical_id: str) -> dict[str, Any]:
         """Return a resource's properties."""
-        properties: dict[str, Any] = self.body["Resources"][logical_id]["Properties"]
+        properties: dict[str, Any] = self.body["Resources"][logical_id].get("Properties", {})
         return properties
 
     def of_type(self, resource_type: str) -> dict[str, dict[str, Any]]:
@@ -80,11 +83,24 @@ class Template:
         """Tell whether a role's policies allow an action on a resource, spelled `<LogicalId.Arn>/key`."""
         return any(
             statement["Effect"] == "Allow"
-            and action in as_list(statement["Action"])
-            and any(fnmatchcase(resource, spell(pattern)) for pattern in as_list(statement["Resource"]))
+            and action in _as_list(statement["Action"])
+            and any(fnmatchcase(resource, self.spell(pattern)) for pattern in _as_list(statement["Resource"]))
             and _meets(statement.get("Condition", {}), request)
             for statement in self._statements(role)
         )
+
+    def spell(self, value: Any) -> str:
+        """Write a string with references in it: `<LogicalId>`, `<LogicalId.Attribute>`."""
+        match value:
+            case str():
+                return value
+            case {"Ref": name}:
+                return f"<{name}>"
+            case {"Fn::GetAtt": [name, attribute]}:
+                return f"<{name}.{attribute}>"
+            case {"Fn::Join": ["", parts]}:
+                return "".join(map(self.spell, parts))
+        raise AssertionError(f"The template has a string that tests cannot read: {value}")
 
     def _statements(self, role: str) -> Iterator[dict[str, Any]]:
         for policy in self.of_type("AWS::IAM::Policy").values():
@@ -92,23 +108,8 @@ class Template:
                 yield from policy["PolicyDocument"]["Statement"]
 
 
-def as_list(value: Any) -> list[Any]:
-    """Return a value that may stand alone as a list."""
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def spell(value: Any) -> str:
-    """Write a string with references in it."""
-    match value:
-        case str():
-            return value
-        case {"Ref": name}:
-            return f"<{name}>"
-        case {"Fn::GetAtt": [name, attribute]}:
-            return f"<{name}.{attribute}>"
-        case {"Fn::Join": ["", parts]}:
-            return "".join(map(spell, parts))
-    raise AssertionError(f"The template has a string that tests cannot read: {value}")
 
 
 def _meets(conditions: dict[str, dict[str, list[str]]], request: dict[str, str]) -> bool:

@@ -255,7 +255,7 @@ def parquet():
     [
         (b"", "empty"),
         (b"\xef\xbb\xbf \r\n", "empty"),
-        ("\r\n".encode("utf-16"), "not formula"),
+        ("\r\n".encode("utf-16"), "first line is blank"),
         (gzip.compress(b""), "empty"),
         (b"id\tname\tformula\n", "no row below it"),
         (parquet(), "a Parquet file"),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ionfleet.databases import MAX_BYTES, Database, bundled_database, database_name, inspect_database, read_database
+from ionfleet.databases import MAX_BYTES, Database, bundled_database, inspect_database, read_database
 from ionfleet.errors import InvalidConfigurationError, InvalidDatabaseError, TransientError
 from ionfleet.findings import Finding, errors_of
 from ionfleet.formula import Compatibility
@@ -18,7 +18,7 @@ from ionfleet.identity import timestamp
 from ionfleet.plan import Stores
 from ionfleet.status import DatabaseStatus, bounded, read_status, report_input
 from ionfleet.store import ObjectInfo, ObjectStore
-from ionfleet.uploads import DATABASES, DatabaseFile, database_status_key
+from ionfleet.uploads import DATABASES, DatabaseFile, database_status_key, understand
 
 BUNDLED = "ionfleet-core"
 """Name of the database that comes with Ionfleet."""
@@ -83,16 +83,98 @@ def load_databases(
 
 
 def _import(stores: Stores, file: DatabaseFile, info: ObjectInfo, now: datetime) -> DatabaseStatus:
-    about = DatabaseStatus(state="rejected", at=timestamp(now), name=file.name, source=file.key, etag=info.etag)
+    rejected = DatabaseStatus(
+        state="rejected",
+        at=timestamp(now),
+        name=file.name,
+        source=file.key,
+        etag=info.etag,
+        error=InvalidDatabaseError.__name__,
+    )
     try:
-        _check_file(file.key, info)
-        database, findings = inspect_database(stores.input.get(file.key), file.name)
-        errors = errors_of(findings)
-        if database is None or errors:
-            raise InvalidDatabaseError(_refusal(file.name, database, errors))
+        _check_file(file, info)
     except InvalidDatabaseError as error:
-        findings = findings if "findings" in locals() else []
-        return about.model_copy(
-            update={"error": "InvalidDatabaseError", "message": str(error), "findings": bounded(findings)}
+        return rejected.model_copy(update={"message": str(error)})
+    database, findings = inspect_database(stores.input.get(file.key), file.name)
+    told = {"findings": bounded(findings)}
+    if database is None or errors_of(findings):
+        return rejected.model_copy(update=told | {"message": _refusal(database, errors_of(findings))})
+    stored = _store(stores.work, database)
+    imported = {
+        "state": "imported",
+        "error": None,
+        "digest": database.digest,
+        "key": stored.key,
+        "rows": database.table.num_rows,
+        "formulas": len(database.formulas),
+    }
+    return rejected.model_copy(update=told | imported)
+
+
+def _check_file(file: DatabaseFile, info: ObjectInfo) -> None:
+    """Refuse a file by what is known of it before it is read."""
+    if file.name == BUNDLED:
+        raise InvalidDatabaseError(f"{BUNDLED!r} is the database that comes with Ionfleet; call yours otherwise.")
+    if info.size > MAX_BYTES:
+        raise InvalidDatabaseError(
+            f"{file.key!r} has {info.size:,} bytes, at most {MAX_BYTES:,} are read; leave out columns, or split it."
         )
-    return about
+
+
+def _refusal(database: Database | None, errors: Sequence[Finding]) -> str:
+    if database is None:
+        return " ".join(str(error) for error in errors)
+    return (
+        f"{len(errors):,} rows are refused, {database.table.num_rows:,} are good; the first: {errors[0]}. Correct them "
+        "and upload the file again, or set skip_invalid in a job's configuration to go on with the good ones."
+    )
+
+
+def _store(work: ObjectStore, database: Database) -> StoredDatabase:
+    key = f"{DATABASES}{database.name}/{database.digest}.parquet"
+    work.create(key, database.to_parquet())
+    return StoredDatabase(key, database)
+
+
+def _load(stores: Stores, reference: str, skip_invalid: bool, compatibility: Compatibility) -> StoredDatabase:
+    if reference == BUNDLED:
+        return _store(stores.work, read_database(bundled_database(), BUNDLED))
+    if reference.startswith(DATABASES):
+        if reference.endswith(".parquet"):
+            return _load_table(stores, reference, ())
+        return _load_file(stores, reference, skip_invalid, compatibility)
+    status = read_status(stores.results, database_status_key(reference), DatabaseStatus)
+    if status is None:
+        raise _unknown(stores.work, reference)
+    if status.key is not None:
+        return _load_table(stores, status.key, status.findings)
+    if skip_invalid:
+        return _load_file(stores, status.source, skip_invalid, compatibility)
+    raise InvalidDatabaseError(
+        f"Database {reference!r} was not imported when {status.source!r} was last uploaded. {status.message}"
+    )
+
+
+def _load_table(stores: Stores, key: str, findings: tuple[Finding, ...]) -> StoredDatabase:
+    if stores.work.head(key) is None:
+        raise _unknown(stores.work, key)
+    database = Database.from_parquet(stores.work.get(key))
+    return StoredDatabase(key, replace(database, findings=findings))
+
+
+def _load_file(stores: Stores, key: str, skip_invalid: bool, compatibility: Compatibility) -> StoredDatabase:
+    file, info = understand(key), stores.input.head(key)
+    if info is None or not isinstance(file, DatabaseFile):
+        raise _unknown(stores.work, key)
+    _check_file(file, info)
+    data = stores.input.get(key)
+    return _store(stores.work, read_database(data, file.name, skip_invalid=skip_invalid, compatibility=compatibility))
+
+
+def _unknown(work: ObjectStore, reference: str) -> InvalidConfigurationError:
+    imported = {info.key.split("/")[1] for info in work.list(DATABASES)}
+    known = ", ".join(sorted(imported | {BUNDLED}))
+    return InvalidConfigurationError(
+        f"databases: there is no database {reference!r}; there are {known}. Upload it as {DATABASES}<name>.tsv or .csv, "
+        "and once it is imported upload one of the dataset's files again."
+    )

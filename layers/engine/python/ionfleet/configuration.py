@@ -188,7 +188,7 @@ class JobConfiguration(_Strict):
         """
         return cls._validated(_parse_object(data, where), where)
 
-    def override(self, where: str = "the command line", **values: Any) -> JobConfiguration:  # noqa: ANN401
+    def override(self, where: str = "the command line", **values: Any) -> JobConfiguration:
         """Return the configuration with other values for some fields; those that are None stay as they are.
 
         Values of `planning` and `metadata` are laid over those there, the others replace them.
@@ -468,7 +468,7 @@ def _described(error: ValidationError, where: str) -> str:
     return f"{where}: " + "; ".join(problems) + "."
 
 
-def _problem(details: Any) -> str:  # noqa: ANN401
+def _problem(details: Any) -> str:
     location = details["loc"]
     if details["type"] == "extra_forbidden":
         return _unknown_field(location)

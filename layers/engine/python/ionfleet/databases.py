@@ -258,6 +258,8 @@ def _listed(names: Collection[str], limit: int = 20) -> str:
 def _read_table(data: bytes, compatibility: Compatibility, findings: list[Finding]) -> pa.Table:
     text = _open_text(_unpack(data), findings)
     first_line = text.readline()
+    if not first_line.strip():
+        raise InvalidDatabaseError("The first line is blank; it must name the columns, such as id, name and formula.")
     rows = csv.reader(chain([first_line], text), delimiter=_separator(first_line))
     try:
         columns = _Columns(next(rows, []))

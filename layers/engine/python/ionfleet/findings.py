@@ -42,20 +42,29 @@ class FindingLog:
         self._kept: dict[str, list[Finding]] = {}
         self._counts: dict[str, int] = {}
 
+    def add(self, finding: Finding) -> None:
+        """Note a finding."""
+        if self._strict and finding.severity == "warning":
+            finding = replace(finding, severity="error")
+        kept = self._kept.setdefault(finding.code, [])
+        if len(kept) < self._limit:
+            kept.append(finding)
+        self._counts[finding.code] = self._counts.get(finding.code, 0) + 1
+
     def error(self, code: str, message: str, where: str = "") -> None:
         """Note something that forbids going on."""
-        self._add(Finding("error", code, message, where))
+        self.add(Finding("error", code, message, where))
 
     def warning(self, code: str, message: str, where: str = "") -> None:
         """Note something a user should know."""
-        self._add(Finding("warning", code, message, where))
+        self.add(Finding("warning", code, message, where))
 
     def each(
         self, severity: Severity, code: str, rows: NDArray[np.int64], describe: Callable[[int], tuple[str, str]]
     ) -> None:
         """Note one finding for each of `rows`; `describe` gives message and place of those that are spelled out."""
         for row in rows[: self._limit].tolist():
-            self._add(Finding(severity, code, *describe(row)))
+            self.add(Finding(severity, code, *describe(row)))
         if len(rows) > self._limit:
             self._counts[code] += len(rows) - self._limit
 
@@ -73,14 +82,6 @@ class FindingLog:
             if rest > 0:
                 found.append(Finding(kept[0].severity, code, f"and {rest:,} more of this kind."))
         return tuple(found)
-
-    def _add(self, finding: Finding) -> None:
-        if self._strict and finding.severity == "warning":
-            finding = replace(finding, severity="error")
-        kept = self._kept.setdefault(finding.code, [])
-        if len(kept) < self._limit:
-            kept.append(finding)
-        self._counts[finding.code] = self._counts.get(finding.code, 0) + 1
 
 
 def errors_of(findings: Iterable[Finding]) -> tuple[Finding, ...]:

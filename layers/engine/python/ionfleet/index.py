@@ -170,7 +170,7 @@ class SpectraIndex:
         if not 0 <= first <= stop <= header.n_spectra:
             raise ValueError(f"Spectra {first} to {stop} are not within the index of {header.n_spectra}.")
         begin = first // ROW_GROUP
-        end = -(-stop // ROW_GROUP) if stop > first else begin
+        end = max(begin, -(-stop // ROW_GROUP))
         table = file.read_row_groups(list(range(begin, end)))
         columns: dict[str, Any] = {
             name: table.column(name).to_numpy().astype(dtype, copy=False)

@@ -89,7 +89,7 @@ def target_modifiers(settings: IonSettings) -> tuple[Modifier, ...]:
     return tuple(modifiers.values())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModifierTable:
     """Every modifier of a job, numbered: its code is its place in `texts`, the targets first.
 
@@ -141,7 +141,7 @@ class ModifierTable:
         return Decoys(draws.reshape(stop - first, draws_each, self.sample_size), self.decoy_codes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decoys:
     """The decoys of a range of formulas.
 

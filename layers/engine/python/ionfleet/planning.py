@@ -88,8 +88,10 @@ def cut_spectra(lengths: Int64, budgets: Budgets, task_peaks: int | None) -> lis
 
 
 def cut_evenly(weights: Int64, most: int) -> list[tuple[int, int]]:
-    """Cut a sequence into ranges whose weights sum to at most `most`, each of at least one element."""
+    """Cut a sequence into ranges of about equal weight, at most `most` each, or of one element that weighs more."""
     ends = np.cumsum(weights)
+    if len(ends):
+        most = -(-int(ends[-1]) // max(1, -(-int(ends[-1]) // most)))
     cuts = []
     first = 0
     while first < len(weights):

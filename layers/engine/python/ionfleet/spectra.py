@@ -202,7 +202,7 @@ def _decode(arrays: _Arrays, fetched: _Fetched, out: NDArray[Any]) -> None:
     position = arrays.offset[used] - fetched.ranges.start[which]
     columns = (used, arrays.type[used], ends[used] - arrays.length[used], ends[used], which, position)
     # Numbers beyond the range of float32 become infinite, as in every reader of imzML.
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         for row, kind, begin, end, part, at in zip(*(column.tolist() for column in columns), strict=True):
             dtype = ARRAY_DTYPES[kind & TYPE_MASK]
             if kind & ZLIB:

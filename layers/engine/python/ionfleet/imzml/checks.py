@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ionfleet.findings import FindingLog, Severity
+from ionfleet.findings import FindingLog
 from ionfleet.imzml.spectrum_list import UNSTATED
 from ionfleet.imzml.terms import ROLES
 from ionfleet.index import ARRAY_DTYPES, TYPE_MASK, ZLIB
@@ -24,6 +24,25 @@ Int64 = NDArray[np.int64]
 Columns = dict[str, Any]
 
 
+class _Notes:
+    """Puts into the log what is wrong with the spectra at some rows."""
+
+    def __init__(self, log: FindingLog, numbers: Int64) -> None:
+        self._log = log
+        self._numbers = numbers
+
+    def error(self, code: str, rows: NDArray[np.bool_], message: Callable[[int], str]) -> None:
+        """Note an error for each row that is True."""
+        self._log.each("error", code, np.flatnonzero(rows), lambda row: (message(row), self._place(row)))
+
+    def warning(self, code: str, rows: NDArray[np.bool_], message: Callable[[int], str]) -> None:
+        """Note a warning for each row that is True."""
+        self._log.each("warning", code, np.flatnonzero(rows), lambda row: (message(row), self._place(row)))
+
+    def _place(self, row: int) -> str:
+        return f"spectrum {self._numbers[row]}"
+
+
 def check_arrays(columns: Columns, ibd_size: int, log: FindingLog) -> Columns:
     """Return the columns with `…_bytes` for `…_encoded` and unwrapped offsets, every error in the log.
 
@@ -31,12 +50,13 @@ def check_arrays(columns: Columns, ibd_size: int, log: FindingLog) -> Columns:
     `number` is the number of each spectrum for messages, from 1.
     """
     checked = dict(columns)
+    notes = _Notes(log, checked.pop("number"))
     for role in ROLES:
-        checked[f"{role}_bytes"] = _array_bytes(checked, role, log)
-    _check_equal_lengths(checked, log)
+        checked[f"{role}_bytes"] = _array_bytes(checked, role, notes)
+    _check_equal_lengths(checked, notes)
     checked |= _unwrapped(checked, ibd_size, log)
     for role in ROLES:
-        _check_inside(checked, role, ibd_size, log)
+        _check_inside(checked, role, ibd_size, notes)
         del checked[f"{role}_encoded"]
     return checked
 
@@ -74,7 +94,7 @@ def check_uuid(declared: str, ibd_head: bytes, log: FindingLog) -> None:
     log.warning("uuid-differs", message)
 
 
-def _array_bytes(columns: Columns, role: str, log: FindingLog) -> Int64:
+def _array_bytes(columns: Columns, role: str, notes: _Notes) -> Int64:
     """Return how many bytes of the ibd each array takes, 0 where its length is impossible, which is noted."""
     length, encoded, kind = (columns[f"{role}_{name}"] for name in ("length", "encoded", "type"))
     zlib, item = (kind & ZLIB) != 0, _ITEM_BYTES[kind & TYPE_MASK]
@@ -85,7 +105,7 @@ def _array_bytes(columns: Columns, role: str, log: FindingLog) -> Int64:
 
     def impossible(row: int) -> str:
         inside = f"{encoded[row]:,} compressed bytes" if zlib[row] else "an array of an ibd"
-        return f"The {ROLES[role]} array is said to have {length[row]:,} points, which cannot be in {inside}. Export it again."
+        return f"The {ROLES[role]} array is said to have {length[row]:,} points, which cannot be in {inside}."
 
     def differs(row: int) -> str:
         return (
@@ -99,23 +119,23 @@ def _array_bytes(columns: Columns, role: str, log: FindingLog) -> Int64:
     plain = np.where(zlib | wrong, 0, length) * item
     # Some writers state 0 for arrays that are not compressed; readers go by the number of points.
     unequal = ~zlib & ~wrong & (encoded != plain) & (encoded > 0)
-    _note(log, columns, "error", "encoded-length-missing", lost, unstated)
-    _note(log, columns, "error", "impossible-length", wrong, impossible)
-    _note(log, columns, "warning", "encoded-length", unequal, differs)
+    notes.error("encoded-length-missing", lost, unstated)
+    notes.error("impossible-length", wrong, impossible)
+    notes.warning("encoded-length", unequal, differs)
     taken: Int64 = np.where(zlib & ~wrong & ~lost, encoded, plain)
     return taken
 
 
-def _check_equal_lengths(columns: Columns, log: FindingLog) -> None:
+def _check_equal_lengths(columns: Columns, notes: _Notes) -> None:
     mz, intensity = columns["mz_length"], columns["intensity_length"]
 
     def unequal(row: int) -> str:
         return f"There are {mz[row]:,} m/z values but {intensity[row]:,} intensities. Export the dataset again."
 
-    _note(log, columns, "error", "unequal-lengths", mz != intensity, unequal)
+    notes.error("unequal-lengths", mz != intensity, unequal)
 
 
-def _check_inside(columns: Columns, role: str, ibd_size: int, log: FindingLog) -> None:
+def _check_inside(columns: Columns, role: str, ibd_size: int, notes: _Notes) -> None:
     offset, taken = columns[f"{role}_offset"], columns[f"{role}_bytes"]
 
     def beyond(row: int) -> str:
@@ -125,7 +145,7 @@ def _check_inside(columns: Columns, role: str, ibd_size: int, log: FindingLog) -
             "incomplete or belongs to another imzML: upload it again."
         )
 
-    _note(log, columns, "error", "beyond-ibd", (taken > 0) & ((offset < 0) | (offset > ibd_size - taken)), beyond)
+    notes.error("beyond-ibd", (taken > 0) & ((offset < 0) | (offset > ibd_size - taken)), beyond)
 
 
 def _unwrapped(columns: Columns, ibd_size: int, log: FindingLog) -> Columns:
@@ -190,14 +210,3 @@ def _overlap(columns: Columns) -> bool:
     ranges = np.concatenate([np.stack([columns[f"{role}_offset"], columns[f"{role}_bytes"]], axis=1) for role in ROLES])
     ranges = np.unique(ranges[ranges[:, 1] > 0], axis=0)
     return bool(np.any(ranges[1:, 0] < ranges[:-1].sum(axis=1)))
-
-
-def _note(
-    log: FindingLog,
-    columns: Columns,
-    severity: Severity,
-    code: str,
-    rows: NDArray[np.bool_],
-    message: Callable[[int], str],
-) -> None:
-    log.each(severity, code, np.flatnonzero(rows), lambda row: (message(row), f"spectrum {columns['number'][row]}"))

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
-from pyimzml.metadata import XMLNS_PREFIX, Metadata, ParamGroup  # type: ignore[import-untyped]
-from pyimzml.ontology.ontology import ACCESSION_FIX_MAPPING, all_terms  # type: ignore[import-untyped]
+from pyimzml.metadata import XMLNS_PREFIX, Metadata, ParamGroup
+from pyimzml.ontology.ontology import ACCESSION_FIX_MAPPING, all_terms
 
 from ionfleet.findings import FindingLog
 from ionfleet.imzml import terms

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
+from ionfleet.findings import Finding
+
 MAX_FILE = 1 << 35
 MAX_DEPTH = 64
 _CHUNK = 1 << 20
@@ -19,11 +21,11 @@ End = Callable[[str], None]
 
 
 class UnreadableError(Exception):
-    """The file cannot be read any further: `code` names the kind of finding."""
+    """The file cannot be read any further, for the reason in `finding`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
-        self.code = code
+        self.finding = Finding("error", code, message)
 
 
 class MarkupReader:

@@ -119,7 +119,7 @@ def _read(stream: BinaryIO, imzml_size: int, ibd_size: int, ibd_head: bytes, log
     try:
         facts, spectra = _Document(log).read(stream, imzml_size)
     except UnreadableError as error:
-        log.error(error.code, str(error))
+        log.add(error.finding)
         return None
     columns = _checked(_sound(spectra.columns()), facts, ibd_size, ibd_head, log)
     header = _header(facts, spectra.terms, columns, log)
@@ -148,7 +148,6 @@ def _checked(columns: Columns, facts: FileFacts, ibd_size: int, ibd_head: bytes,
     checked = check_arrays(columns, ibd_size, log)
     if not np.any(checked["intensity_length"]):
         log.error("no-peaks", "None of the spectra has a peak. Export the dataset again.")
-    del checked["number"]
     return checked
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pyimzml.ontology.ontology import ACCESSION_FIX_MAPPING  # type: ignore[import-untyped]
+from pyimzml.ontology.ontology import ACCESSION_FIX_MAPPING
 
 from ionfleet.findings import FindingLog
 from ionfleet.imzml import terms

@@ -1,0 +1,59 @@
+# One command each. Everything is installed into .venv, pinned by the lock files in requirements/.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-reference lint format layers synth lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+.venv/run.stamp: requirements/run.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ionfleet needs Python 3.11 or later; %s is %s. Try: make PYTHON=python3.12 install" % (sys.executable, sys.version.split()[0]))'
+	@echo "Creating .venv and installing the pinned packages (a minute or two)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp requirements/dev.txt
+	@echo "Installing the tools for tests and lint"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+install: .venv/run.stamp ## create .venv with the `ionfleet` command in it
+	@echo "Installed: $(BIN)/ionfleet"
+
+demo: install ## simulate a dataset, annotate it, show the annotations
+	@rm -rf demo && mkdir demo
+	@echo "Simulating a dataset in demo/"
+	@$(BIN)/ionfleet simulate demo/tissue.imzML --preset demo
+	@$(BIN)/ionfleet run demo/tissue.imzML --out demo/results
+
+test: .venv/dev.stamp ## all tests that need nothing from elsewhere
+	@$(BIN)/python -m pytest -m "not reference and not layers" tests
+
+test-reference: .venv/dev.stamp ## compare with METASPACE's numbers (needs the reference data beside the project)
+	@$(BIN)/python -m pytest -m reference tests/reference
+
+lint: .venv/dev.stamp ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: .venv/dev.stamp ## let ruff rewrite what it can
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+synth: install ## write the CloudFormation template to cdk.out/
+	@$(BIN)/python app.py
+
+layers: install ## fetch and strip the Lambda layers' packages (no Docker)
+	@$(BIN)/python layers/build.py
+
+lock: ## pin the dependencies anew
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements/run.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --group dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
+
+clean: ## remove what was built, but not results
+	@rm -rf .venv cdk.out layers/*/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

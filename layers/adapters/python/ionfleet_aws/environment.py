@@ -1,0 +1,99 @@
+"""The environment variables of each function, as the template sets them."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ionfleet.errors import IonfleetError
+
+Bucket = Annotated[str, Field(min_length=3)]
+Arn = Annotated[str, Field(pattern="^arn:")]
+Megabytes = Annotated[int, Field(ge=128)]
+
+
+class EnvironmentVariablesError(IonfleetError):
+    """The function was deployed without a variable that it needs, or with a wrong one."""
+
+
+class Environment(BaseModel):
+    """What a function's environment must have: fields are the names of variables in lower case."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper)
+
+
+class WorkEnvironment(Environment):
+    """Functions between two stages of work."""
+
+    work_bucket: Bucket
+
+
+class LauncherEnvironment(WorkEnvironment):
+    """launcher."""
+
+    state_machine_arn: Arn
+
+
+class PlannerEnvironment(WorkEnvironment):
+    """planner: all buckets, and the memory of the functions it plans for."""
+
+    input_bucket: Bucket
+    results_bucket: Bucket
+    sort_memory_mb: Megabytes
+    isotopes_memory_mb: Megabytes
+    annotate_memory_mb: Megabytes
+    render_memory_mb: Megabytes
+
+
+class SortEnvironment(WorkEnvironment):
+    """sort: reads the dataset itself."""
+
+    input_bucket: Bucket
+
+
+class PartitionEnvironment(WorkEnvironment):
+    """partition: cuts for annotate."""
+
+    annotate_memory_mb: Megabytes
+
+
+class MergeEnvironment(WorkEnvironment):
+    """merge: cuts for render."""
+
+    render_memory_mb: Megabytes
+
+
+class RenderEnvironment(WorkEnvironment):
+    """render: writes images to where they are published."""
+
+    results_bucket: Bucket
+
+
+class StatusEnvironment(WorkEnvironment):
+    """status: publishes and announces."""
+
+    results_bucket: Bucket
+    topic_arn: Arn
+
+
+Model = TypeVar("Model", bound=Environment)
+
+
+def read_environment(model: type[Model]) -> Model:
+    """Return the variables of this process.
+
+    Raises
+    ------
+    EnvironmentVariablesError
+        One is missing or wrong; the message names each of them.
+
+    """
+    try:
+        return model.model_validate(dict(os.environ))
+    except ValidationError as error:
+        wrong = "; ".join(f"{details['loc'][0]}: {details['msg']}" for details in error.errors())
+        raise EnvironmentVariablesError(
+            f"The function's environment is not as the template sets it: {wrong}. Deploy the stack again."
+        ) from None

@@ -1,0 +1,194 @@
+"""Decorators that make a Lambda handler of a function that does one thing.
+
+They parse the event, put the ids on every log line, tell the domain's errors apart for Step Functions, and note what
+the invocation cost.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from aws_lambda_powertools.metrics import MetricUnit
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from ionfleet import errors
+from ionfleet.errors import InvalidInputError, IonfleetError
+from ionfleet.identity import job_of
+from ionfleet.telemetry import Invocation, record
+from ionfleet_aws import clients
+from ionfleet_aws.environment import WorkEnvironment, read_environment
+from ionfleet_aws.observability import logger, metrics, tracer
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+class JobTask(Protocol):
+    """A piece of work for a job: the map's line, or the whole stage as task 0."""
+
+    @property
+    def execution(self) -> str:
+        """Name of the job's execution."""
+
+    @property
+    def task(self) -> int:
+        """Number of the task within its stage."""
+
+
+class StageTask(BaseModel):
+    """What the state machine gives to a stage that is one task, such as partition and merge."""
+
+    model_config = ConfigDict(frozen=True)
+
+    execution: str
+    plan: str
+    task: int = 0
+
+
+Task = TypeVar("Task", bound=JobTask)
+Event = TypeVar("Event")
+Answer = TypeVar("Answer")
+Handler = Callable[[dict[str, Any], "LambdaContext"], Answer]
+
+_KIB_PER_MIB = 1024
+"""`ru_maxrss` is in KiB on Linux."""
+
+_starts = {"cold": True}
+
+
+def instrumented(handler: Handler[Answer]) -> Handler[Answer]:
+    """Make a handler log, trace and count; ids that one invocation puts on the log do not outlive it."""
+    observed: Handler[Answer] = logger.inject_lambda_context(clear_state=True)(
+        tracer.capture_lambda_handler(capture_response=False)(metrics.log_metrics(handler))
+    )
+    return observed
+
+
+def task_handler(stage: str, model: type[Task]) -> Callable[[Callable[[Task], Any]], Handler[dict[str, Any]]]:
+    """Make a handler of a function that does one task of a stage.
+
+    Parameters
+    ----------
+    stage
+        What the telemetry is noted under.
+    model
+        The pydantic model of the event.
+
+    The function's answer, a dataclass or a pydantic model, becomes the handler's, as a dictionary. The name of the
+    error that is raised is one of `ionfleet.errors`, or that of a defect.
+
+    """
+
+    def decorate(function: Callable[[Task], Any]) -> Handler[dict[str, Any]]:
+        @instrumented
+        @functools.wraps(function)
+        def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+            with logged_errors(), public_errors():
+                task = parse_event(event, model)
+                bind(task.execution, stage=stage, task=task.task)
+                with _accounted(stage, task, context):
+                    answer = _as_dict(function(task))
+                logger.info("Task done", extra={"answer": answer})
+                return answer
+
+        return handle
+
+    return decorate
+
+
+def bind(execution: str, **ids: object) -> None:
+    """Put an execution, its job and further ids on every line that is logged from here on, and on the trace."""
+    job = job_of(execution)
+    logger.append_keys(execution=execution, job=job, **ids)
+    tracer.put_annotation("job", job)
+
+
+def parse_event(event: dict[str, Any], model: type[Event]) -> Event:
+    """Return an event as a pydantic model.
+
+    Raises
+    ------
+    InvalidInputError
+        It is none; the message names the fields.
+
+    """
+    try:
+        return TypeAdapter(model).validate_python(event)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise InvalidInputError(
+            f"The event is no {model.__name__}: {wrong}. Events are made by the state machine and its manifests."
+        ) from None
+
+
+@contextmanager
+def logged_errors() -> Iterator[None]:
+    """Log what is raised with the ids that are bound by then, which Lambda's own report of it lacks."""
+    try:
+        yield
+    except Exception:
+        logger.exception("Failed")
+        raise
+
+
+@contextmanager
+def public_errors() -> Iterator[None]:
+    """Raise errors of the domain as the class of `ionfleet.errors` that they belong to.
+
+    Step Functions knows errors by the name of their class alone: a retry of `TransientError` would pass by what is
+    derived from it.
+    """
+    try:
+        yield
+    except IonfleetError as error:
+        public = next(cls for cls in type(error).__mro__ if cls.__module__ == errors.__name__)
+        if public is type(error):
+            raise
+        raise public(str(error)) from error
+
+
+@contextmanager
+def _accounted(stage: str, task: JobTask, context: LambdaContext) -> Iterator[None]:
+    """Note what happens within as one invocation, whether or not it succeeds."""
+    begin, used = time.perf_counter(), clients.METER.read()
+    cold, _starts["cold"] = _starts["cold"], False
+    try:
+        yield
+    finally:
+        usage = clients.METER.read() - used
+        invocation = Invocation(
+            stage=stage,
+            task=task.task,
+            billed_ms=math.ceil((time.perf_counter() - begin) * 1000),
+            memory_mb=int(context.memory_limit_in_mb),
+            peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _KIB_PER_MIB,
+            bytes_in=usage.bytes_in,
+            bytes_out=usage.bytes_out,
+            requests=usage.requests,
+            cold=cold,
+            request_id=context.aws_request_id,
+        )
+        _publish(task.execution, invocation)
+
+
+def _publish(execution: str, invocation: Invocation) -> None:
+    metrics.add_metric("BilledDuration", MetricUnit.Milliseconds, invocation.billed_ms)
+    metrics.add_metric("PeakMemory", MetricUnit.Megabytes, invocation.peak_mb)
+    metrics.add_metric("BytesRead", MetricUnit.Bytes, invocation.bytes_in)
+    metrics.add_metric("BytesWritten", MetricUnit.Bytes, invocation.bytes_out)
+    try:
+        record(clients.bucket(read_environment(WorkEnvironment).work_bucket), execution, invocation)
+    except IonfleetError:
+        # The account is worth less than the work it is about: neither a task nor its error is lost over it.
+        logger.exception("Telemetry was not noted")
+
+
+def _as_dict(answer: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass or a model of any kind
+    return answer.model_dump() if isinstance(answer, BaseModel) else dataclasses.asdict(answer)

@@ -1,0 +1,43 @@
+"""A decorator that makes a Lambda handler, fed by a queue, of a function that handles one message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.parser.models import SqsRecordModel
+
+from ionfleet_aws.handlers import Handler, instrumented, logged_errors, public_errors
+from ionfleet_aws.observability import logger, metrics
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+Record = TypeVar("Record", bound=SqsRecordModel)
+
+
+def queue_handler(model: type[Record]) -> Callable[[Callable[[Record], None]], Handler[dict[str, Any]]]:
+    """Make a handler of a function that handles one message; those it raises on come again, the others do not.
+
+    `model` is the message with its body; one that is none of these is handled as a failure, too, and ends as a dead
+    letter.
+    """
+
+    def decorate(function: Callable[[Record], None]) -> Handler[dict[str, Any]]:
+        def handle_record(record: Record) -> None:
+            with logger.append_context_keys(message_id=record.messageId), logged_errors(), public_errors():
+                function(record)
+
+        # Otherwise a batch whose messages all failed would be an error of the function, which says nothing more.
+        processor = BatchProcessor(EventType.SQS, model=model, raise_on_entire_batch_failure=False)
+
+        @instrumented
+        def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+            metrics.add_metric("Messages", MetricUnit.Count, len(event["Records"]))
+            return dict(process_partial_response(event, handle_record, processor, context))
+
+        return handle
+
+    return decorate

@@ -1,0 +1,84 @@
+"""What Task states and item readers call, with the credentials of the state machine's role."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ionfleet_replay.account import Account
+from ionfleet_replay.errors import ReplayError
+from ionfleet_replay.functions import Functions, InvokeRefused
+from ionfleet_replay.paths import Json, StateFailure, compact
+
+
+class Integrations:
+    """The service integrations of one state machine, whose role is `principal`."""
+
+    def __init__(self, account: Account, functions: Functions, principal: str) -> None:
+        self._account = account
+        self._functions = functions
+        self._principal = principal
+        self._calls: Mapping[str, Callable[[Json], Awaitable[Json]]] = {
+            "lambda:invoke": self._invoke,
+            "aws-sdk:s3:putObject": self._put_object,
+            "sns:publish": self._publish,
+        }
+
+    async def call(self, integration: str, parameters: Json) -> Json:
+        """Call a service integration and return its result; failures are `StateFailure`."""
+        return await self._calls[integration](parameters)
+
+    async def read(self, bucket: str, key: str) -> bytes:
+        """Return an object for an item reader."""
+
+        def get() -> bytes:
+            answer = self._account.client("s3", self._principal).get_object(Bucket=bucket, Key=key)
+            return bytes(answer["Body"].read())
+
+        try:
+            return await asyncio.to_thread(get)
+        except (ClientError, BotoCoreError) as problem:
+            raise StateFailure("States.ItemReaderFailed", f"s3://{bucket}/{key}: {problem}") from problem
+
+    async def _invoke(self, parameters: Json) -> Json:
+        try:
+            answer = await self._functions.invoke(parameters["FunctionName"], parameters.get("Payload", {}))
+        except InvokeRefused as refused:
+            raise StateFailure(f"Lambda.{refused.name}", str(refused)) from refused
+        except ReplayError as problem:
+            raise StateFailure("Lambda.ResourceNotFoundException", str(problem)) from problem
+        if answer.error is not None:
+            raise StateFailure(str(answer.error["errorType"]), json.dumps(answer.error))
+        return {
+            "ExecutedVersion": answer.version,
+            "Payload": answer.payload,
+            "SdkHttpMetadata": {"HttpStatusCode": 200},
+            "SdkResponseMetadata": {},
+            "StatusCode": 200,
+        }
+
+    async def _put_object(self, parameters: Json) -> Json:
+        body = parameters.get("Body", "")
+        arguments = {**parameters, "Body": (body if isinstance(body, str) else compact(body)).encode()}
+        answer = await self._request("s3", "S3", "put_object", arguments)
+        return {name: answer[name] for name in ("ETag", "VersionId") if name in answer}
+
+    async def _publish(self, parameters: Json) -> Json:
+        message = parameters.get("Message", "")
+        arguments = {**parameters, "Message": message if isinstance(message, str) else compact(message)}
+        answer = await self._request("sns", "SNS", "publish", arguments)
+        return {"MessageId": answer["MessageId"]}
+
+    async def _request(self, service: str, prefix: str, operation: str, arguments: Mapping[str, Any]) -> Any:
+        method = getattr(self._account.client(service, self._principal), operation)
+        try:
+            return await asyncio.to_thread(method, **arguments)
+        except ClientError as problem:
+            code = problem.response["Error"]["Code"]
+            raise StateFailure(f"{prefix}.{code.removesuffix('Exception')}Exception", str(problem)) from problem
+        except BotoCoreError as problem:
+            raise StateFailure(f"{prefix}.SdkClientException", str(problem)) from problem

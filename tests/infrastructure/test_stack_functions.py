@@ -1,0 +1,123 @@
+"""The functions' sizes, environments, layers, logs and triggers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Template
+
+WORK = {"WORK_BUCKET": {"Ref": "StorageWorkBucket"}}
+INPUT = {"INPUT_BUCKET": {"Ref": "StorageInputBucket"}}
+RESULTS = {"RESULTS_BUCKET": {"Ref": "StorageResultsBucket"}}
+MEMORY = {"SORT": "1769", "ISOTOPES": "1769", "ANNOTATE": "1769", "RENDER": "1769"}
+BUDGETS = {f"{name}_MEMORY_MB": memory for name, memory in MEMORY.items()}
+
+ENVIRONMENTS: dict[str, dict[str, Any]] = {
+    "planner": {**INPUT, **WORK, **RESULTS, **BUDGETS},
+    "launcher": {**WORK, "STATE_MACHINE_ARN": {"Ref": "WorkflowStateMachine"}},
+    "sort": {**INPUT, **WORK},
+    "isotopes": {**WORK},
+    "partition": {**WORK, "ANNOTATE_MEMORY_MB": "1769"},
+    "annotate": {**WORK},
+    "merge": {**WORK, "RENDER_MEMORY_MB": "1769"},
+    "render": {**WORK, **RESULTS},
+    "status": {**WORK, **RESULTS, "TOPIC_ARN": {"Ref": "CompletionTopic"}},
+}
+SIZES = {
+    "planner": (3008, 900),
+    "launcher": (256, 60),
+    "sort": (1769, 900),
+    "isotopes": (1769, 900),
+    "partition": (3008, 900),
+    "annotate": (1769, 900),
+    "merge": (3008, 900),
+    "render": (1769, 900),
+    "status": (512, 120),
+}
+
+
+def test_there_are_nine_functions_and_nothing_that_the_cdk_adds(template: Template) -> None:
+    assert template.of_type("AWS::Lambda::Function").keys() == {f"{name.capitalize()}Function" for name in SIZES}
+    assert not [each for each in template.body["Resources"].values() if each["Type"].startswith("Custom::")]
+    assert not template.of_type("AWS::CDK::Metadata")
+    assert template.body.keys() == {"Description", "Resources", "Outputs"}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_function_has_the_environment_it_needs_and_no_more(template: Template, name: str) -> None:
+    assert template[f"{name.capitalize()}Function"]["Environment"]["Variables"] == {
+        "POWERTOOLS_SERVICE_NAME": name,
+        "POWERTOOLS_METRICS_NAMESPACE": "Ionfleet",
+        "LOG_LEVEL": "INFO",
+        **ENVIRONMENTS[name],
+    }
+
+
+@pytest.mark.parametrize(("name", "size"), SIZES.items())
+def test_a_function_has_its_size_and_runs_on_python_3_13(
+    template: Template, name: str, size: tuple[int, int]
+) -> None:
+    function = template[f"{name.capitalize()}Function"]
+    assert (function["MemorySize"], function["Timeout"]) == size
+    assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["x86_64"])
+    assert function["Handler"] == "handler.handler"
+    assert function["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_planned_budgets_are_the_memory_of_the_functions(template: Template) -> None:
+    for name, memory in MEMORY.items():
+        assert template[f"{name.capitalize()}Function"]["MemorySize"] == int(memory)
+
+
+def test_a_function_has_at_most_five_layers_our_own_among_them(template: Template) -> None:
+    for function in template.of_type("AWS::Lambda::Function").values():
+        layers = {template.spell(layer) for layer in function["Layers"]}
+        assert {"<LayersEngine>", "<LayersAdapters>"} <= layers
+        assert len(layers) <= 5
+
+
+def test_every_function_and_the_state_machine_log_to_a_group_that_forgets(template: Template) -> None:
+    groups = template.of_type("AWS::Logs::LogGroup")
+    used = {
+        function["LoggingConfig"]["LogGroup"]["Ref"] for function in template.of_type("AWS::Lambda::Function").values()
+    }
+    assert used | {"WorkflowLogGroup"} == groups.keys()
+    assert {group["RetentionInDays"] for group in groups.values()} == {90}
+
+
+def test_versions_that_executions_may_still_call_are_kept(template: Template) -> None:
+    for logical_id in template.of_type("AWS::Lambda::Version"):
+        assert template.body["Resources"][logical_id]["DeletionPolicy"] == "Retain"
+
+
+@pytest.mark.parametrize(
+    ("function", "queue", "batch_size"),
+    [
+        ("PlannerFunction", "UploadsQueue", 1),
+        ("LauncherFunction", "ManifestsQueue", 10),
+        ("StatusFunction", "UploadsDeadLetterQueue", 10),
+        ("StatusFunction", "ManifestsDeadLetterQueue", 10),
+    ],
+)
+def test_a_queue_feeds_its_reader_which_names_what_failed(
+    template: Template, function: str, queue: str, batch_size: int
+) -> None:
+    (mapping,) = (
+        each
+        for each in template.of_type("AWS::Lambda::EventSourceMapping").values()
+        if each["EventSourceArn"] == {"Fn::GetAtt": [queue, "Arn"]}
+    )
+    assert mapping["FunctionName"] == {"Ref": function}
+    assert mapping["BatchSize"] == batch_size
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
+
+
+def test_a_queue_hides_a_message_for_six_times_its_readers_timeout(template: Template) -> None:
+    for mapping in template.of_type("AWS::Lambda::EventSourceMapping").values():
+        queue = template[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
+        function = template[mapping["FunctionName"]["Ref"]]
+        assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]

@@ -1,0 +1,43 @@
+"""The rules of cdk-nag and cfn-lint."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aws_cdk import App, Stack, Validations, aws_s3
+from cdk_nag import AwsSolutionsChecks
+from ionfleet_infrastructure.synthesis import make_app
+
+LINT_EXCEPTIONS = [
+    "W3005",  # the CDK makes a function depend on its role and its role's policy, of which the first is implied
+]
+
+
+def synthesize_checked(app: App) -> None:
+    """Synthesize an app under the rules for solutions on AWS."""
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    app.synth()
+
+
+def test_every_finding_of_cdk_nag_is_acknowledged(root: Path, tmp_path: Path) -> None:
+    synthesize_checked(make_app(root, tmp_path))
+
+
+def test_a_finding_that_is_not_acknowledged_stops_the_synthesis(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = App(outdir=str(tmp_path), analytics_reporting=False)
+    aws_s3.Bucket(Stack(app, "Careless"), "OpenBucket")
+    with pytest.raises(RuntimeError):
+        synthesize_checked(app)
+    assert "AwsSolutions-S10" in capfd.readouterr().err
+
+
+def test_cfn_lint_has_nothing_to_say(assembly: Path) -> None:
+    lint = [str(Path(sys.executable).with_name("cfn-lint")), "--ignore-checks", *LINT_EXCEPTIONS]
+    template = str(assembly / "Ionfleet.template.json")
+    result = subprocess.run([*lint, "--", template], capture_output=True, text=True, check=False)  # noqa: S603
+    assert (result.returncode, result.stdout) == (0, "")

@@ -1,0 +1,108 @@
+"""`python app.py`: offline, quiet, the same every time, and nothing deployable by accident."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ionfleet_infrastructure.layers import NotBuiltError
+from ionfleet_infrastructure.locked import DIGEST_FILE, LOCKED_LAYERS, is_built, layer_digest, not_built
+from ionfleet_infrastructure.synthesis import make_app
+
+TEMPLATE = "Ionfleet.template.json"
+
+
+@pytest.fixture(scope="module")
+def built_root(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources whose third-party layers are built, of one file each."""
+    copy = tmp_path_factory.mktemp("repository")
+    ignored = shutil.ignore_patterns("build", "__pycache__")
+    for folder in ("functions", "layers"):
+        shutil.copytree(root / folder, copy / folder, ignore=ignored)
+    for name in LOCKED_LAYERS:
+        folder = copy / "layers" / name / "build"
+        (folder / "python").mkdir(parents=True)
+        (folder / "python" / f"{name}.py").write_text("WHEEL = True\n")
+        (folder / DIGEST_FILE).write_text(layer_digest(copy / "layers", name))
+    return copy
+
+
+def test_app_py_alone_writes_the_template_without_a_node_on_the_path(
+    root: Path, assembly: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(root / "app.py"), "--output", str(tmp_path)]
+    environment = {"PATH": "/nowhere", "HOME": str(tmp_path)}
+    result = subprocess.run(  # noqa: S603
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"The template is {tmp_path / TEMPLATE}\n"
+    assert (tmp_path / TEMPLATE).read_bytes() == (assembly / TEMPLATE).read_bytes()
+
+
+def test_app_py_names_a_wrong_setting_without_a_traceback(root: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(root / "app.py"), "--output", str(tmp_path)]
+    environment = {"PATH": "/nowhere", "HOME": str(tmp_path), "CDK_CONTEXT_JSON": '{"maxConcurrency": "no"}'}
+    result = subprocess.run(  # noqa: S603
+        command, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert result.stderr == "Context maxConcurrency is 'no'; use a whole number from 1 to 10000.\n"
+
+
+def test_a_deployment_has_the_template_of_local_runs_with_the_built_layers_in_it(
+    built_root: Path, tmp_path: Path
+) -> None:
+    local, deployed = tmp_path / "local", tmp_path / "deployed"
+    make_app(built_root, local).synth()
+    make_app(built_root, deployed, deployable=True).synth()
+    assert (local / TEMPLATE).read_bytes() == (deployed / TEMPLATE).read_bytes()
+    wheels = {path.name for path in deployed.glob("asset.*/python/*.py")}
+    assert wheels == {f"{name}.py" for name in LOCKED_LAYERS}
+    assert not list(local.glob("asset.*/python/*.py"))
+
+
+def test_the_cdk_refuses_to_deploy_an_assembly_for_local_runs(assembly: Path, built_root: Path, tmp_path: Path) -> None:
+    assert any("make layers" in message for message in error_messages(assembly))
+    make_app(built_root, tmp_path, deployable=True).synth()
+    assert error_messages(tmp_path) == []
+
+
+def test_a_deployment_without_built_layers_is_refused_by_their_names(
+    built_root: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "repository"
+    shutil.copytree(built_root, copy)
+    shutil.rmtree(copy / "layers" / "massspec" / "build")
+    with (copy / "layers" / "service" / "requirements.txt").open("a") as lock:
+        lock.write("# locked again\n")
+    with pytest.raises(NotBuiltError, match="layers massspec, service are not built.*make layers"):
+        make_app(copy, tmp_path / "output", deployable=True)
+
+
+def test_the_cdk_command_line_asks_for_a_deployable_assembly(root: Path) -> None:
+    configuration = json.loads((root / "cdk.json").read_text())
+    assert configuration["app"].endswith("app.py --deploy")
+    assert configuration["output"] != "cdk.out"
+
+
+def test_a_layer_is_built_only_when_it_was_made_from_its_lock(built_root: Path, tmp_path: Path) -> None:
+    layers = tmp_path / "layers"
+    shutil.copytree(built_root / "layers", layers)
+    assert not_built(layers) == []
+    with (layers / "numerics" / "requirements.txt").open("a") as lock:
+        lock.write("# locked again\n")
+    assert not is_built(layers, "numerics")
+    assert not_built(layers) == ["numerics"]
+
+
+def error_messages(assembly: Path) -> list[str]:
+    """Return the errors in an assembly's metadata, with which the CDK's command line stops."""
+    manifest = json.loads((assembly / "manifest.json").read_text())
+    stack = manifest["artifacts"]["Ionfleet"]
+    metadata = stack.get("metadata") or json.loads((assembly / stack["additionalMetadataFile"]).read_text())
+    return [entry["data"] for entries in metadata.values() for entry in entries if entry["type"] == "aws:cdk:error"]
