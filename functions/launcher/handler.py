@@ -1,6 +1,32 @@
-"""Placeholder until the handler is written."""
+"""Starts a job's execution once its plan is complete."""
+
+from __future__ import annotations
+
+import json
+
+from ionfleet.brief import read_brief
+from ionfleet_aws import clients
+from ionfleet_aws.environment import LauncherEnvironment, read_environment
+from ionfleet_aws.events import ObjectCreatedRecord
+from ionfleet_aws.handlers import bind
+from ionfleet_aws.observability import logger
+from ionfleet_aws.queues import queue_handler
 
 
-def handler(event: object, context: object) -> dict[str, object]:
-    """Answer nothing."""
-    raise NotImplementedError
+@queue_handler(ObjectCreatedRecord)
+def handler(record: ObjectCreatedRecord) -> None:
+    """Start the execution of one plan; Step Functions takes each name once, so that duplicates start nothing."""
+    environment = read_environment(LauncherEnvironment)
+    plan = read_brief(clients.bucket(environment.work_bucket), record.key)
+    bind(plan.execution)
+    states = clients.states()
+    try:
+        states.start_execution(
+            stateMachineArn=environment.state_machine_arn,
+            name=plan.execution,
+            input=json.dumps(plan.launch_input()),
+        )
+    except states.exceptions.ExecutionAlreadyExists:
+        logger.info("Execution was started before")
+    else:
+        logger.info("Execution started")

@@ -1,6 +1,15 @@
-"""Placeholder until the handler is written."""
+"""Merges the metrics of all segments into the result tables."""
+
+from __future__ import annotations
+
+from ionfleet.plan import StageTasks
+from ionfleet.stages.merge import merge
+from ionfleet_aws.environment import WorkEnvironment, read_environment
+from ionfleet_aws.fleet import open_stores
+from ionfleet_aws.handlers import StageTask, task_handler
 
 
-def handler(event: object, context: object) -> dict[str, object]:
-    """Answer nothing."""
-    raise NotImplementedError
+@task_handler("merge", StageTask)
+def handler(task: StageTask) -> StageTasks:
+    """Merge the job."""
+    return merge(open_stores(read_environment(WorkEnvironment)), task.plan)

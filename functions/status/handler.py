@@ -1,6 +1,68 @@
-"""Placeholder until the handler is written."""
+"""Ends jobs: publishes results, names the reason of a failure, and answers for dead letters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from ionfleet.stages.status import Completion, abandon_plan, abandon_upload, conclude, keep_letter
+from ionfleet_aws import clients
+from ionfleet_aws.environment import StatusEnvironment, read_environment
+from ionfleet_aws.events import DeadLetterRecord, read_end
+from ionfleet_aws.handlers import bind, instrumented, logged_errors, public_errors
+from ionfleet_aws.observability import logger, metrics
+from ionfleet_aws.queues import queue_handler
 
 
-def handler(event: object, context: object) -> dict[str, object]:
-    """Answer nothing."""
-    raise NotImplementedError
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer the state machine, EventBridge, or a dead-letter queue."""
+    return handle_letters(event, context) if "Records" in event else handle_end(event, context)
+
+
+@instrumented
+def handle_end(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
+    """End the attempt that the state machine or EventBridge speaks of."""
+    environment = read_environment(StatusEnvironment)
+    work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
+    with logged_errors(), public_errors():
+        execution, outcome = read_end(event)
+        bind(execution)
+        _tell(environment, conclude(work, results, execution, outcome))
+    return {"execution": execution, "outcome": outcome.state}
+
+
+@queue_handler(DeadLetterRecord)
+def handle_letters(letter: DeadLetterRecord) -> None:
+    """Keep one dead letter, and let what it was about end with it."""
+    environment = read_environment(StatusEnvironment)
+    work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
+    keep_letter(work, letter.queue, letter.messageId, letter.body)
+    metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
+    event = letter.event
+    if event is None:
+        logger.error("Dead letter is no event of S3", extra={"queue": letter.queue})
+        return
+    key = event.detail.object.key
+    logger.error("Dead letter", extra={"queue": letter.queue, "key": key})
+    if event.detail.bucket.name == environment.work_bucket:
+        _tell(environment, abandon_plan(work, results, key, letter.messageId, letter.sent_at))
+    else:
+        abandon_upload(work, results, key, letter.messageId, event.time)
+
+
+def _tell(environment: StatusEnvironment, completion: Completion | None) -> None:
+    if completion is None:
+        logger.warning("Execution has no plan: it was not started by Ionfleet")
+        return
+    status = completion.status
+    logger.info(f"Job {status.state}", extra={"failure": status.failure, "announced": completion.announce})
+    metrics.add_metric(f"Jobs{status.state.title().replace('_', '')}", MetricUnit.Count, 1)
+    if completion.announce:
+        clients.topics().publish(
+            TopicArn=environment.topic_arn,
+            Subject=f"Ionfleet: {status.state} {status.job}",
+            Message=completion.to_json(),
+            MessageAttributes={"state": {"DataType": "String", "StringValue": status.state}},
+        )

@@ -8,12 +8,12 @@ from aws_cdk import RemovalPolicy, aws_logs
 from constructs import Node
 
 LOG_RETENTIONS = {
-    7: aws_logs.RetentionDays.ONE_WEEK,
-    14: aws_logs.RetentionDays.TWO_WEEKS,
-    30: aws_logs.RetentionDays.ONE_MONTH,
-    90: aws_logs.RetentionDays.THREE_MONTHS,
-    180: aws_logs.RetentionDays.SIX_MONTHS,
-    365: aws_logs.RetentionDays.ONE_YEAR,
+    "7": aws_logs.RetentionDays.ONE_WEEK,
+    "14": aws_logs.RetentionDays.TWO_WEEKS,
+    "30": aws_logs.RetentionDays.ONE_MONTH,
+    "90": aws_logs.RetentionDays.THREE_MONTHS,
+    "180": aws_logs.RetentionDays.SIX_MONTHS,
+    "365": aws_logs.RetentionDays.ONE_YEAR,
 }
 """The retention times on offer, by days."""
 
@@ -52,10 +52,10 @@ class Settings:
         removal_policy = str(node.try_get_context("removalPolicy") or "retain")
         if removal_policy not in ("retain", "destroy"):
             raise SettingError(f"Context removalPolicy is {removal_policy!r}; use 'retain' or 'destroy'.")
-        log_retention_days = _integer(node, "logRetentionDays", 90, 1, 3653)
+        log_retention_days = str(node.try_get_context("logRetentionDays") or 90)
         if log_retention_days not in LOG_RETENTIONS:
-            allowed = ", ".join(map(str, LOG_RETENTIONS))
-            raise SettingError(f"Context logRetentionDays is {log_retention_days}; use one of {allowed}.")
+            allowed = ", ".join(LOG_RETENTIONS)
+            raise SettingError(f"Context logRetentionDays is {log_retention_days!r}; use one of {allowed}.")
         return cls(
             removal_policy=RemovalPolicy[removal_policy.upper()],
             log_retention=LOG_RETENTIONS[log_retention_days],

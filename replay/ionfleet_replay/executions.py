@@ -16,16 +16,15 @@ from ionfleet_replay.clock import Clock, cancel, within
 from ionfleet_replay.events import EventBus, ExecutionStatus, execution_status_changed
 from ionfleet_replay.observations import ExecutionEnded, Observer
 from ionfleet_replay.paths import Json, StateFailure, compact
+from ionfleet_replay.stack import StateMachine
 from ionfleet_replay.states import Interpreter, Scope, limited, timestamp
 
 
 @dataclass(frozen=True)
-class StateMachine:
-    """A state machine as the template declares it."""
+class Machine:
+    """A state machine with what runs it."""
 
-    arn: str
-    name: str
-    role: str
+    declared: StateMachine
     definition: asl.Machine
     interpreter: Interpreter
 
@@ -48,16 +47,16 @@ class Executions:
         self._clock = clock
         self._activity = activity
         self._observer = observer
-        self._machines: dict[str, StateMachine] = {}
+        self._machines: dict[str, Machine] = {}
         self._lock = threading.Lock()
         self._running: dict[str, ExecutionStatus] = {}
         self._ended: dict[str, float] = {}
         self._stops: dict[str, tuple[str | None, str | None]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def add(self, machine: StateMachine) -> None:
+    def add(self, machine: Machine) -> None:
         """Make a state machine known."""
-        self._machines[machine.name] = machine
+        self._machines[machine.declared.name] = machine
 
     def ended_at(self, arn: str) -> float | None:
         """Return when an execution ended, in seconds since the epoch; None where it has not."""
@@ -68,7 +67,7 @@ class Executions:
         """Take up an execution that moto has recorded; one that runs already is left alone."""
         machine_name, name = arn.split(":")[6:8]
         machine = self._machines[machine_name]
-        status = ExecutionStatus(arn, machine.arn, name, "RUNNING", started=self._clock.now(), input=data)
+        status = ExecutionStatus(arn, machine.declared.arn, name, "RUNNING", started=self._clock.now(), input=data)
         with self._lock:
             if arn in self._running:
                 return
@@ -86,7 +85,7 @@ class Executions:
         if (task := self._tasks.get(arn)) is not None:
             task.cancel()
 
-    async def _run(self, machine: StateMachine, status: ExecutionStatus) -> None:
+    async def _run(self, machine: Machine, status: ExecutionStatus) -> None:
         self._publish(status)
         task = self._tasks[status.arn] = asyncio.ensure_future(self._interpret(machine, status))
         try:
@@ -113,17 +112,17 @@ class Executions:
             return replace(status, status="ABORTED", error=error, cause=cause)
         return replace(status, status="SUCCEEDED", output=compact(output))
 
-    async def _interpret(self, machine: StateMachine, status: ExecutionStatus) -> Json:
+    async def _interpret(self, machine: Machine, status: ExecutionStatus) -> Json:
         data = limited(json.loads(status.input), "The input of the execution")
         execution = {
             "Id": status.arn,
             "Input": data,
             "Name": status.name,
-            "RoleArn": machine.role,
+            "RoleArn": machine.declared.role,
             "StartTime": timestamp(status.started),
             "RedriveCount": 0,
         }
-        context = {"Execution": execution, "StateMachine": {"Id": machine.arn, "Name": machine.name}}
+        context = {"Execution": execution, "StateMachine": {"Id": machine.declared.arn, "Name": machine.declared.name}}
         scope = Scope(context, reported_as=status.name)
         return await within(self._clock, machine.definition.timeout, machine.interpreter.run(machine.definition, data, scope))
 

@@ -73,6 +73,10 @@ class Fields:
         where = self._path(name)
         return [Fields(self.owner, value, self._fail, f"{where}[{index}]") for index, value in enumerate(values)]
 
+    def names(self) -> list[str]:
+        """Return the names of the fields that have not been taken."""
+        return list(self._values)
+
     def ignore(self, *names: str) -> None:
         """Take fields that change nothing here."""
         for name in names:

@@ -143,6 +143,8 @@ def _adduct_ions(simulation: Simulation, formula: str, adducts: list[str]) -> It
     for adduct in adducts:
         try:
             candidate = _candidate(simulation, formula, adduct, sibling)
+        except InvalidFormulaError as error:
+            raise InvalidConfigurationError(f"{formula} is no formula to draw ions from: {error}.") from error
         except InvalidIonError:
             # A formula without hydrogen has no -H ion; the next formula takes its place.
             continue
@@ -193,6 +195,8 @@ def _ion_peaks(simulation: Simulation, ions: list[PlantedIon]) -> _Peaks:
     # Rounded, so that the last bits of other mathematical libraries do not show (see `draws`).
     mz = np.round(patterns.mz, 6)
     ratio = np.round(patterns.intensity / 100.0, 6)
+    for ion in (ion for ion, ratios in zip(ions, ratio, strict=True) if not ratios.any()):
+        raise InvalidConfigurationError(f"{ion.ion} has no isotope pattern and cannot be planted; give another ion.")
     for index, ion in enumerate(ions):
         if not ion.true_pattern:
             ratio[index] = _wrong_ratios(ratio[index])

@@ -52,7 +52,11 @@ def definition(template: Template) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def python_3_13() -> Path:
     """An interpreter like the Lambda's, where there is one."""
-    candidates = [sys.executable, *map(str, Path.home().glob(".pyenv/versions/3.13*/bin/python")), "/usr/bin/python3.13"]
+    candidates = [
+        sys.executable,
+        *map(str, Path.home().glob(".pyenv/versions/3.13*/bin/python")),
+        "/usr/bin/python3.13",
+    ]
     for candidate in filter(os.path.exists, candidates):
         version = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
         if version.startswith("Python 3.13."):

@@ -117,7 +117,9 @@ def test_an_event_that_cannot_be_delivered_is_retried_and_kept(
     ],
 )
 def test_a_queue_lets_its_rule_send(template: Template, queue: str, rule: str) -> None:
-    (policy,) = (each for each in template.of_type("AWS::SQS::QueuePolicy").values() if {"Ref": queue} in each["Queues"])
+    (policy,) = (
+        each for each in template.of_type("AWS::SQS::QueuePolicy").values() if {"Ref": queue} in each["Queues"]
+    )
     assert any(
         statement["Effect"] == "Allow"
         and statement["Principal"] == {"Service": "events.amazonaws.com"}

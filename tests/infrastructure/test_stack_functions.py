@@ -57,9 +57,7 @@ def test_a_function_has_the_environment_it_needs_and_no_more(template: Template,
 
 
 @pytest.mark.parametrize(("name", "size"), SIZES.items())
-def test_a_function_has_its_size_and_runs_on_python_3_13(
-    template: Template, name: str, size: tuple[int, int]
-) -> None:
+def test_a_function_has_its_size_and_runs_on_python_3_13(template: Template, name: str, size: tuple[int, int]) -> None:
     function = template[f"{name.capitalize()}Function"]
     assert (function["MemorySize"], function["Timeout"]) == size
     assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["x86_64"])

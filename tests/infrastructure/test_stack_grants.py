@@ -131,9 +131,7 @@ def test_the_state_machine_may_call_each_published_version(template: Template) -
         ("Sort", WORK, "jobs/", False),
     ],
 )
-def test_listing_is_granted_by_prefix(
-    template: Template, role: str, bucket: str, prefix: str, allowed: bool
-) -> None:
+def test_listing_is_granted_by_prefix(template: Template, role: str, bucket: str, prefix: str, allowed: bool) -> None:
     assert template.allows(f"{role}Role", "s3:ListBucket", bucket, prefix=prefix) is allowed
 
 

@@ -18,11 +18,12 @@ TEMPLATE = "Ionfleet.template.json"
 
 @pytest.fixture(scope="module")
 def built_root(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources whose third-party layers are built, of one file each."""
+    """A copy of what a synthesis reads, whose third-party layers are built, of one file each."""
     copy = tmp_path_factory.mktemp("repository")
     ignored = shutil.ignore_patterns("build", "__pycache__")
     for folder in ("functions", "layers"):
         shutil.copytree(root / folder, copy / folder, ignore=ignored)
+    shutil.copy(root / "app.py", copy)
     for name in LOCKED_LAYERS:
         folder = copy / "layers" / name / "build"
         (folder / "python").mkdir(parents=True)
@@ -31,25 +32,26 @@ def built_root(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-def test_app_py_alone_writes_the_template_without_a_node_on_the_path(
-    root: Path, assembly: Path, tmp_path: Path
+def run_app(root: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python app.py` as on a machine without Node."""
+    environment |= {"PATH": "/nowhere", "HOME": str(Path.home())}
+    command = [sys.executable, str(root / "app.py")]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+
+
+def test_app_py_alone_writes_the_same_template_every_time_without_a_node_on_the_path(
+    built_root: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, str(root / "app.py"), "--output", str(tmp_path)]
-    environment = {"PATH": "/nowhere", "HOME": str(tmp_path)}
-    result = subprocess.run(  # noqa: S603
-        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    result = run_app(built_root)
+    template = built_root / "cdk.out" / TEMPLATE
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == f"The template is {tmp_path / TEMPLATE}\n"
-    assert (tmp_path / TEMPLATE).read_bytes() == (assembly / TEMPLATE).read_bytes()
+    assert result.stdout == f"The template is {template}\n"
+    make_app(built_root, tmp_path).synth()
+    assert template.read_bytes() == (tmp_path / TEMPLATE).read_bytes()
 
 
-def test_app_py_names_a_wrong_setting_without_a_traceback(root: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(root / "app.py"), "--output", str(tmp_path)]
-    environment = {"PATH": "/nowhere", "HOME": str(tmp_path), "CDK_CONTEXT_JSON": '{"maxConcurrency": "no"}'}
-    result = subprocess.run(  # noqa: S603
-        command, env=environment, capture_output=True, text=True, check=False
-    )
+def test_app_py_names_a_wrong_setting_without_a_traceback(built_root: Path) -> None:
+    result = run_app(built_root, CDK_CONTEXT_JSON='{"maxConcurrency": "no"}')
     assert result.returncode == 1
     assert result.stderr == "Context maxConcurrency is 'no'; use a whole number from 1 to 10000.\n"
 
@@ -72,9 +74,7 @@ def test_the_cdk_refuses_to_deploy_an_assembly_for_local_runs(assembly: Path, bu
     assert error_messages(tmp_path) == []
 
 
-def test_a_deployment_without_built_layers_is_refused_by_their_names(
-    built_root: Path, tmp_path: Path
-) -> None:
+def test_a_deployment_without_built_layers_is_refused_by_their_names(built_root: Path, tmp_path: Path) -> None:
     copy = tmp_path / "repository"
     shutil.copytree(built_root, copy)
     shutil.rmtree(copy / "layers" / "massspec" / "build")

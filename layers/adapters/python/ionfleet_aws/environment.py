@@ -59,12 +59,6 @@ class PartitionEnvironment(WorkEnvironment):
     annotate_memory_mb: Megabytes
 
 
-class MergeEnvironment(WorkEnvironment):
-    """merge: cuts for render."""
-
-    render_memory_mb: Megabytes
-
-
 class RenderEnvironment(WorkEnvironment):
     """render: writes images to where they are published."""
 

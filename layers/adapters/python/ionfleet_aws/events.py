@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from aws_lambda_powertools.utilities.parser.models import (
     EventBridgeModel,
     S3EventNotificationEventBridgeModel,
     SqsRecordModel,
 )
-from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
+from pydantic import BaseModel, Json, ValidationError
+
+from ionfleet.stages.status import Outcome
+from ionfleet_aws.handlers import parse_event
 
 
 class ObjectCreatedRecord(SqsRecordModel):
@@ -35,6 +38,11 @@ class DeadLetterRecord(SqsRecordModel):
         return self.eventSourceARN.rpartition(":")[2]
 
     @property
+    def sent_at(self) -> datetime:
+        """When the message was sent to the queue that it died in."""
+        return self.attributes.SentTimestamp  # type: ignore[return-value]
+
+    @property
     def event(self) -> S3EventNotificationEventBridgeModel | None:
         """The event of S3 in the body, None where it is something else."""
         try:
@@ -53,8 +61,6 @@ class StepError(BaseModel):
 class JobEnded(BaseModel):
     """What the state machine tells the status function: `stages` are the times at which they were entered."""
 
-    model_config = ConfigDict(frozen=True)
-
     execution: str
     outcome: Literal["SUCCEEDED", "FAILED"]
     stages: dict[str, str] = {}
@@ -62,7 +68,7 @@ class JobEnded(BaseModel):
 
 
 class ExecutionDetail(BaseModel):
-    """What Step Functions says about an execution that ended otherwise than by itself."""
+    """What Step Functions says about an execution that ended otherwise than by its last state."""
 
     name: str
     status: Literal["FAILED", "TIMED_OUT", "ABORTED"]
@@ -74,4 +80,25 @@ class ExecutionStatusChange(EventBridgeModel):
     """EventBridge's *Step Functions Execution Status Change*."""
 
     detail: ExecutionDetail
-    time: datetime = Field(description="When the execution ended.")
+
+
+def read_end(event: dict[str, Any]) -> tuple[str, Outcome]:
+    """Return the execution that ended, by the state machine's word or by EventBridge's, and how.
+
+    Raises
+    ------
+    InvalidInputError
+        The event is neither.
+
+    """
+    if "detail" in event:
+        change = parse_event(event, ExecutionStatusChange)
+        detail = change.detail
+        error = {"Error": detail.error or "", "Cause": detail.cause or ""}
+        return detail.name, Outcome(detail.status, by=change.id, at=change.time, error=error)
+    ended = parse_event(event, JobEnded)
+    said = ended.error.model_dump() if ended.error is not None else {}
+    outcome = Outcome(
+        ended.outcome, by="state machine", at=datetime.now(UTC), stages=ended.stages, error=said
+    )
+    return ended.execution, outcome

@@ -27,6 +27,7 @@ def queue_handler(model: type[Record]) -> Callable[[Callable[[Record], None]], H
 
     def decorate(function: Callable[[Record], None]) -> Handler[dict[str, Any]]:
         def handle_record(record: Record) -> None:
+            logger.remove_keys(["execution", "job"])
             with logger.append_context_keys(message_id=record.messageId), logged_errors(), public_errors():
                 function(record)
 

@@ -1,0 +1,68 @@
+"""What a template becomes: the registries that its resources are entered into, and the names they get."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ionfleet_replay.account import Account
+from ionfleet_replay.environment import Function
+from ionfleet_replay.events import Rule
+from ionfleet_replay.paths import Json
+from ionfleet_replay.queues import EventSource, Queue
+
+NAME_PART = 24
+"""Characters of the stack's name and of a logical id that CloudFormation puts into a generated name."""
+
+
+@dataclass(frozen=True)
+class StateMachine:
+    """A state machine as the template declares it; `definition` is JSON text."""
+
+    logical_id: str
+    arn: str
+    name: str
+    role: str
+    definition: str
+
+
+@dataclass
+class Policies:
+    """Every policy document of the template: of roles by ARN, of resources by ARN, and who may assume roles."""
+
+    identity: dict[str, list[Json]] = field(default_factory=dict)
+    trust: dict[str, Json] = field(default_factory=dict)
+    resource: dict[str, list[Json]] = field(default_factory=dict)
+
+    def of_role(self, role: str, document: Json) -> None:
+        """Add a policy to a role."""
+        self.identity.setdefault(role, []).append(document)
+
+    def of_resource(self, arn: str, document: Json) -> None:
+        """Add a policy to a resource."""
+        self.resource.setdefault(arn, []).append(document)
+
+
+@dataclass
+class Stack:
+    """A stack that is being created: its account, its assets, and what has been declared so far."""
+
+    account: Account
+    name: str
+    assets: Mapping[str, Path]
+    notifying_buckets: set[str] = field(default_factory=set)
+    queues: dict[str, Queue] = field(default_factory=dict)
+    sources: list[EventSource] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
+    functions: dict[str, Function] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    layers: dict[str, Path | None] = field(default_factory=dict)
+    machines: list[StateMachine] = field(default_factory=list)
+    policies: Policies = field(default_factory=Policies)
+
+    def physical_name(self, logical_id: str) -> str:
+        """Return the name of a resource that the template does not name, the same at every call."""
+        suffix = hashlib.sha256(f"{self.account.id}/{logical_id}".encode()).hexdigest()[:12]
+        return f"{self.name[:NAME_PART]}-{logical_id[:NAME_PART]}-{suffix}"
