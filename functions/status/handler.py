@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -28,7 +29,7 @@ def handle_end(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
     with logged_errors(), public_errors():
         execution, outcome = read_end(event)
-        bind(execution)
+        logger.append_keys(execution=execution)
         _tell(environment, conclude(work, results, execution, outcome))
     return {"execution": execution, "outcome": outcome.state}
 
@@ -47,7 +48,7 @@ def handle_letters(letter: DeadLetterRecord) -> None:
     key = event.detail.object.key
     logger.error("Dead letter", extra={"queue": letter.queue, "key": key})
     if event.detail.bucket.name == environment.work_bucket:
-        _tell(environment, abandon_plan(work, results, key, letter.messageId, letter.sent_at))
+        _tell(environment, abandon_plan(work, results, key, letter.messageId, datetime.now(UTC)))
     else:
         abandon_upload(work, results, key, letter.messageId, event.time)
 
@@ -57,6 +58,7 @@ def _tell(environment: StatusEnvironment, completion: Completion | None) -> None
         logger.warning("Execution has no plan: it was not started by Ionfleet")
         return
     status = completion.status
+    bind(status.execution)
     logger.info(f"Job {status.state}", extra={"failure": status.failure, "announced": completion.announce})
     metrics.add_metric(f"Jobs{status.state.title().replace('_', '')}", MetricUnit.Count, 1)
     if completion.announce:

@@ -137,4 +137,6 @@ def _read(file: Path) -> Any:
     try:
         return json.loads(file.read_text())
     except FileNotFoundError as problem:
-        raise ReplayError(f"There is no {file}; a cloud assembly, as `python app.py` writes it, was expected.") from problem
+        raise ReplayError(
+            f"There is no {file}; a cloud assembly, as `python app.py` writes it, was expected."
+        ) from problem

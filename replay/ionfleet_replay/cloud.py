@@ -1,2 +1,333 @@
-"""stub"""
-class Cloud: ...
+"""A whole cloud: started from a cloud assembly, stopped with everything that it started."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import threading
+import time
+import traceback
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ionfleet_replay import assembly as assemblies
+from ionfleet_replay import definition, hooks, moto_patches, resources
+from ionfleet_replay.account import Account
+from ionfleet_replay.activity import Activity
+from ionfleet_replay.asynchronous import AsynchronousInvocations
+from ionfleet_replay.background import Background
+from ionfleet_replay.clock import Clock, RealClock
+from ionfleet_replay.environment import Surroundings
+from ionfleet_replay.errors import InvocationFailed, ReplayError
+from ionfleet_replay.events import EventBus, object_created
+from ionfleet_replay.executions import Executions, Machine
+from ionfleet_replay.functions import Functions
+from ionfleet_replay.observations import DeadLetter, Invocation, Observation, Observer
+from ionfleet_replay.paths import Json
+from ionfleet_replay.queues import Poller
+from ionfleet_replay.sandbox import PRELOAD, Zygote
+from ionfleet_replay.server import Moto, Server
+from ionfleet_replay.stack import Stack
+from ionfleet_replay.states import Interpreter
+from ionfleet_replay.tasks import Integrations
+from ionfleet_replay.template import Template
+
+T = TypeVar("T")
+
+IDLE_CHECK = 0.2
+"""Seconds at most between two looks at whether everything is done."""
+
+STOP_TIMEOUT = 2.0
+"""Seconds that stopping may take."""
+
+
+class Cloud:
+    """A stack brought up on this machine, as a context manager.
+
+    Parameters
+    ----------
+    assembly
+        A cloud assembly (`cdk.out`) with one stack.
+    folder
+        Where logs, scratch files and `cloud.json` (what the cloud is, and whether it still runs) go.
+    observer
+        Hears what happens; called from the cloud's threads, must return quickly and not call the cloud.
+    workers
+        How many handlers run at one time; by default one for each core that this process may use.
+    preload
+        Modules to import once for all handlers.
+    clock
+        What retries, waits and visibility timeouts wait on; handlers run in real time whatever it is.
+
+    Example
+    -------
+    >>> with Cloud(Path("cdk.out"), Path("run")) as cloud:  # doctest: +SKIP
+    ...     cloud.client("s3").upload_file("x.imzML", cloud.outputs["InputBucket"], "datasets/x.imzML")
+    ...     cloud.wait_idle(60)
+    """
+
+    def __init__(
+        self,
+        assembly: Path,
+        folder: Path,
+        *,
+        observer: Observer | None = None,
+        workers: int | None = None,
+        preload: Sequence[str] = PRELOAD,
+        clock: Clock | None = None,
+    ) -> None:
+        self.outputs: dict[str, str] = {}
+        self.folder = folder
+        self._assembly = assembly
+        self._observer = observer or _ignore
+        self._preload = preload
+        self._clock = clock or RealClock()
+        self._problem: BaseException | None = None
+        self._started = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="cloud-loop", daemon=True)
+        self._account = Account()
+        self._activity = Activity()
+        self._background = Background(self._loop, self._broken)
+        shared = (self._background, self._clock, self._activity, self._observe)
+        cores = len(os.sched_getaffinity(0))
+        self._functions = Functions(self._account, workers or cores, self._background, self._activity, self._observe)
+        self._bus = EventBus(self._account, *shared)
+        self._executions = Executions(self._account, self._bus, *shared)
+        self._asynchronous = AsynchronousInvocations(self._account, self._functions, *shared)
+        self._pollers: list[Poller] = []
+        self._stack = Stack(self._account, "", {})
+        self._dead_letters: set[str] = set()
+        self._zygote: Zygote | None = None
+        self._server: Server | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """The URL to give to clients as `endpoint_url`."""
+        return self._account.endpoint_url
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client that may do anything in this cloud."""
+        return self._account.client(service)
+
+    def invocations(self) -> list[Invocation]:
+        """Return every invocation that has ended, in order of their ends."""
+        return list(self._functions.invocations)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Bring the stack up.
+
+        Raises
+        ------
+        ReplayError
+            The template holds something that the local runtime does not implement; nothing is left running.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._started = True
+        self._thread.start()
+        try:
+            self._zygote = Zygote(self.folder, self._preload)
+            self._server = self._serve()
+            self._write_state("starting")
+            self._create()
+            self._call(self._run())
+        except BaseException:
+            self.stop()
+            raise
+        self._write_state("running")
+
+    def _serve(self) -> Server:
+        moto = Moto(self._account.id)
+        server = Server(
+            moto,
+            [
+                hooks.refuse_unimplemented,
+                hooks.ObjectWrites(moto, self._written),
+                hooks.Messages(self._sent),
+                hooks.ExecutionCalls(self._executions.begin, self._executions.stop, self._executions.ended_at),
+            ],
+        )
+        self._account.endpoint_url = server.endpoint_url
+        server.start()
+        return server
+
+    def _create(self) -> None:
+        """Create the stack's resources and take its outputs."""
+        assembly = assemblies.load(self._assembly)
+        account = self._account
+        pseudo = {
+            "AWS::AccountId": account.id,
+            "AWS::Partition": account.partition,
+            "AWS::Region": account.region,
+            "AWS::StackName": assembly.stack_name,
+            "AWS::StackId": account.arn("cloudformation", f"stack/{assembly.stack_name}/local"),
+            "AWS::URLSuffix": "amazonaws.com",
+        }
+        template = Template(assembly.template, pseudo)
+        self._stack = Stack(account, assembly.stack_name, assembly.assets)
+        resources.create_all(template, self._stack)
+        self.outputs = template.outputs()
+
+    async def _run(self) -> None:
+        """Set the stack going, within the loop."""
+        if self._zygote is None:
+            raise ReplayError("The cloud has no process to run functions in.")
+        stack = self._stack
+        self._zygote.start()
+        self._functions.open(Surroundings(self.folder, self._account.region, self.endpoint_url, self._zygote))
+        for function in stack.functions.values():
+            self._functions.add(function, stack.versions.get(function.arn, 0))
+        self._bus.rules = stack.rules
+        self._bus.serve("lambda", self._asynchronous.accept)
+        for declared in stack.machines:
+            integrations = Integrations(self._account, self._functions, declared.role)
+            interpreter = Interpreter(self._clock, integrations, self._observe)
+            self._executions.add(Machine(declared, definition.load(declared.definition), interpreter))
+        self._dead_letters = _dead_letters(stack)
+        self._pollers = [self._poller(source) for source in stack.sources]
+        for poller in self._pollers:
+            self._background.start(poller.run())
+
+    def _poller(self, source: Any) -> Poller:
+        return Poller(
+            source, self._account, self._functions, self._background, self._clock, self._activity, self._moved
+        )
+
+    def _written(self, written: hooks.Written) -> None:
+        if written.bucket in self._stack.notifying_buckets:
+            self._bus.publish(object_created(self._account, written, self._clock.now()))
+
+    def _sent(self, queue: str, bodies: list[str]) -> None:
+        self._loop.call_soon_threadsafe(self._wake, queue)
+        if queue in self._dead_letters:
+            for body in bodies:
+                self._observe(DeadLetter(queue, body))
+
+    def _moved(self, arn: str, body: str) -> None:
+        queue = arn.rpartition(":")[2]
+        self._wake(queue)
+        self._observe(DeadLetter(queue, body))
+
+    def _wake(self, queue: str) -> None:
+        for poller in self._pollers:
+            if poller.source.queue.name == queue:
+                poller.wake()
+
+    def _observe(self, observation: Observation) -> None:
+        self._observer(observation)
+
+    def _broken(self, problem: BaseException) -> None:
+        self._problem = problem
+        with (self.folder / "runtime.log").open("a", encoding="utf-8") as log:
+            log.writelines(traceback.format_exception(problem))
+
+    def invoke(self, function: str, payload: Json) -> Json:
+        """Invoke a function by name, ARN or logical id, and return what it answered.
+
+        Raises
+        ------
+        InvocationFailed
+            With Lambda's error object, when the function failed.
+        """
+        answer = self._call(self._functions.invoke(function, payload))
+        if answer.error is not None:
+            raise InvocationFailed(function, answer.error)
+        return answer.payload
+
+    def wait_idle(self, timeout: float) -> None:
+        """Wait until no event, message, invocation or execution is in flight.
+
+        Raises
+        ------
+        TimeoutError
+            Something still is after `timeout` seconds; the message names it.
+        ReplayError
+            The runtime itself broke; the details are in `runtime.log`.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            busy = self._busy()
+            if self._problem is not None:
+                raise ReplayError(f"The local runtime broke; see {self.folder / 'runtime.log'}.") from self._problem
+            if not busy:
+                return
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise TimeoutError(f"Still in flight after {timeout:g} s: {', '.join(busy)}")
+            self._activity.wait_change(min(IDLE_CHECK, remaining))
+
+    def _busy(self) -> list[str]:
+        """Name what is in flight; empty only when nothing was at one moment."""
+        generation, tally = self._activity.snapshot()
+        if not tally:
+            tally = {f"message in {name}": depth for name, depth in self._call(self._depths()).items() if depth}
+            if not tally and self._activity.snapshot() == (generation, {}):
+                return []
+        return [f"{count} × {what}" for what, count in sorted(tally.items())] or ["something that has just begun"]
+
+    async def _depths(self) -> dict[str, int]:
+        depths = await asyncio.gather(*(poller.depth() for poller in self._pollers))
+        return {poller.source.queue.name: depth for poller, depth in zip(self._pollers, depths, strict=True)}
+
+    def _call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+
+    def in_loop(self, action: Callable[[], None]) -> None:
+        """Run something in the cloud's event loop, such as `ManualClock.advance`, and wait for it."""
+
+        async def run() -> None:
+            action()
+
+        self._call(run())
+
+    def stop(self) -> None:
+        """End every process, thread and connection, and forget every object; logs stay in the folder."""
+        if not self._started:
+            return
+        self._started = False
+        try:
+            self._call(self._stop(), STOP_TIMEOUT)
+        finally:
+            if self._server is not None:
+                self._server.stop()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(STOP_TIMEOUT)
+            self._account.close()
+            moto_patches.drop_account(self._account.id)
+            shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+            self._write_state("stopped")
+
+    async def _stop(self) -> None:
+        if self._zygote is not None:
+            await self._zygote.stop()
+        await self._background.stop()
+
+    def _write_state(self, state: str) -> None:
+        """Tell in the folder what the cloud is, so that one left by a crash can be told from one that runs."""
+        facts = {"state": state, "pid": os.getpid(), "endpoint_url": self.endpoint_url, "written": time.time()}
+        (self.folder / "cloud.json").write_text(json.dumps(facts))
+
+
+def _dead_letters(stack: Stack) -> set[str]:
+    """Return the names of the queues that something names as its dead-letter queue."""
+    arns = [queue.dead_letters for queue in stack.queues.values()]
+    arns += [target.dead_letters for rule in stack.rules for target in rule.targets]
+    arns += [function.asynchronous.dead_letters for function in stack.functions.values()]
+    return {arn.rpartition(":")[2] for arn in arns if arn is not None}
+
+
+def _ignore(observation: Observation) -> None:
+    """Hear nothing."""

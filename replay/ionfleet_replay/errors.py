@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class ReplayError(Exception):
     """Base of the local runtime's own errors; its message is fit for a user's eyes."""
@@ -32,3 +35,11 @@ class PatternError(ReplayError):
 
 class SynthesisError(ReplayError):
     """The CDK app did not produce a template."""
+
+
+class InvocationFailed(ReplayError):
+    """A function that was invoked directly answered with an error."""
+
+    def __init__(self, function: str, error: Mapping[str, Any]) -> None:
+        super().__init__(f"{function} failed with {error['errorType']}: {error['errorMessage']}")
+        self.error = error

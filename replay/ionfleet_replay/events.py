@@ -126,9 +126,7 @@ def execution_status_changed(account: Account, execution: ExecutionStatus, momen
         "redriveCount": 0,
         "redriveDate": None,
         "redriveStatus": "REDRIVABLE" if unsuccessful else "NOT_REDRIVABLE",
-        "redriveStatusReason": None
-        if unsuccessful
-        else f"Execution is {execution.status} and cannot be redriven",
+        "redriveStatusReason": None if unsuccessful else f"Execution is {execution.status} and cannot be redriven",
         "inputDetails": {"included": True},
         "outputDetails": None if execution.output is None else {"included": True},
         "error": execution.error,

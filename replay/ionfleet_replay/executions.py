@@ -124,7 +124,9 @@ class Executions:
         }
         context = {"Execution": execution, "StateMachine": {"Id": machine.declared.arn, "Name": machine.declared.name}}
         scope = Scope(context, reported_as=status.name)
-        return await within(self._clock, machine.definition.timeout, machine.interpreter.run(machine.definition, data, scope))
+        return await within(
+            self._clock, machine.definition.timeout, machine.interpreter.run(machine.definition, data, scope)
+        )
 
     def _record(self, ended: ExecutionStatus) -> None:
         """Make the end visible to the API, to the event bus and to the observer."""

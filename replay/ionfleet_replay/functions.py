@@ -7,14 +7,13 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ionfleet_replay.account import Account
 from ionfleet_replay.activity import Activity
 from ionfleet_replay.background import Background
 from ionfleet_replay.environment import (
     PAYLOAD_LIMIT,
-    AsynchronousPolicy,
     Environment,
     Function,
     Request,
@@ -61,6 +60,7 @@ class Functions:
         self._observer = observer
         self._surroundings: Surroundings | None = None
         self._functions: dict[str, Function] = {}
+        self._versions: dict[str, int] = {}
         self._running: Counter[str] = Counter()
         self._idle: list[Environment] = []
 
@@ -68,14 +68,10 @@ class Functions:
         """Say where environments are to run; nothing can be invoked before."""
         self._surroundings = surroundings
 
-    def add(self, function: Function) -> None:
-        """Make a function known."""
+    def add(self, function: Function, versions: int = 0) -> None:
+        """Make a function known, with how many versions of it are published."""
         self._functions[function.arn] = function
-
-    def configure_asynchronous(self, reference: str, policy: AsynchronousPolicy) -> None:
-        """Set what happens to asynchronous events that a function fails on."""
-        function, _ = self.resolve(reference)
-        self._functions[function.arn] = replace(function, asynchronous=policy)
+        self._versions[function.arn] = versions
 
     def resolve(self, reference: str) -> tuple[Function, str]:
         """Return a function and its version by name, logical id or ARN, with or without a qualifier.
@@ -87,11 +83,17 @@ class Functions:
         """
         for function in self._functions.values():
             for known in (function.arn, function.name, function.logical_id):
-                base, separator, qualifier = reference.partition(known)
-                if separator and not base and (not qualifier or qualifier.startswith(":")):
-                    return function, qualifier.removeprefix(":") or "$LATEST"
+                if reference == known:
+                    return function, "$LATEST"
+                qualifier = reference.removeprefix(f"{known}:")
+                if qualifier != reference and self._has(function, qualifier):
+                    return function, qualifier
         known_ids = ", ".join(function.logical_id for function in self._functions.values()) or "none"
         raise ReplayError(f"There is no function {reference!r}; there are: {known_ids}.")
+
+    def _has(self, function: Function, qualifier: str) -> bool:
+        published = self._versions[function.arn]
+        return qualifier == "$LATEST" or (qualifier.isdecimal() and 1 <= int(qualifier) <= published)
 
     async def invoke(self, reference: str, payload: Json) -> Answer:
         """Invoke a function and wait for its answer. Cancelling the wait does not stop the function, as on AWS.

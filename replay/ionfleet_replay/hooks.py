@@ -17,7 +17,7 @@ from ionfleet_replay.states import PAYLOAD_LIMIT
 
 SERVICES = frozenset({"s3", "sqs", "sns", "states", "sts"})
 
-UNTRUE = {"states": frozenset({"GetExecutionHistory", "DescribeMapRun", "ListMapRuns", "CreateStateMachine"})}
+UNTRUE = {"states": frozenset({"GetExecutionHistory", "DescribeMapRun", "ListMapRuns"})}
 """Operations that moto answers with something that is not so."""
 
 WRITES = {

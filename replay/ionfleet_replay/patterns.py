@@ -90,9 +90,7 @@ def _text(operator: str, operand: Json, where: str) -> Test:
     if not isinstance(operand, str):
         raise PatternError(f"Event pattern at {where}: {operator!r} needs a string, not {operand!r}.")
     matches = _TEXT_OPERATORS[operator](operand.lower() if folded else operand)
-    return lambda present, value: (
-        present and isinstance(value, str) and matches(value.lower() if folded else value)
-    )
+    return lambda present, value: present and isinstance(value, str) and matches(value.lower() if folded else value)
 
 
 def _wildcard(pattern: str) -> Callable[[str], bool]:

@@ -206,7 +206,10 @@ class Poller:
         if self._clock.virtual:
             await asyncio.to_thread(self._show, message)
         await asyncio.sleep(EXPIRY_GRACE)
-        if queue.max_receives is not None and int(message["Attributes"]["ApproximateReceiveCount"]) >= queue.max_receives:
+        if (
+            queue.max_receives is not None
+            and int(message["Attributes"]["ApproximateReceiveCount"]) >= queue.max_receives
+        ):
             self._doomed.append(message["Body"])
         self._wake.set()
 
@@ -223,9 +226,7 @@ class Poller:
     async def depth(self) -> int:
         """Return how many messages are in the queue, received or not."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = await asyncio.to_thread(
-            self._client.get_queue_attributes, QueueUrl=self._url, AttributeNames=names
-        )
+        answer = await asyncio.to_thread(self._client.get_queue_attributes, QueueUrl=self._url, AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
 
 

@@ -365,7 +365,9 @@ def _log_group(stack: Stack, properties: Fields) -> Created:
     return Created(name, {"Arn": stack.account.arn("logs", f"log-group:{name}:*")})
 
 
-@creates("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::Dashboard", "AWS::CDK::Metadata")
+@creates(
+    "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::Dashboard", "AWS::CDK::Metadata"
+)
 def _recorded(stack: Stack, properties: Fields) -> Created:
     """Accept what only watches, with all its properties."""
     properties.ignore(*properties.names())

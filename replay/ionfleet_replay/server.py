@@ -73,7 +73,7 @@ class Server:
         return response.body
 
 
-class _RequestHandler(MotoRequestHandler):
+class _RequestHandler(MotoRequestHandler):  # type: ignore[misc,unused-ignore]
     """Keeps connections open, answers without delay, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
@@ -83,7 +83,7 @@ class _RequestHandler(MotoRequestHandler):
         """Stay silent: errors reach the caller as responses."""
 
 
-class _WsgiServer(ThreadedWSGIServer):
+class _WsgiServer(ThreadedWSGIServer):  # type: ignore[misc,unused-ignore]
     """Remembers its connections, so that stopping ends those kept alive."""
 
     daemon_threads = True

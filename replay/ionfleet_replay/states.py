@@ -139,7 +139,8 @@ class Interpreter:
                 await self.clock.sleep(float(state.seconds.evaluate(chosen, context)))
             case asl.Fail():
                 raise StateFailure(
-                    state.error.evaluate(chosen, context) or "States.Failed", state.cause.evaluate(chosen, context) or ""
+                    state.error.evaluate(chosen, context) or "States.Failed",
+                    state.cause.evaluate(chosen, context) or "",
                 )
         return _selected(state.output_path, chosen, context), target
 

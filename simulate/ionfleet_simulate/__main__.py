@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 import typer
-from ionfleet.errors import IonfleetError
 
+from ionfleet.errors import IonfleetError
 from ionfleet_simulate.command import simulate
 
 

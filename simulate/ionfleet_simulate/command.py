@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from ionfleet.errors import InvalidConfigurationError
 from rich.console import Console
 
+from ionfleet.errors import InvalidConfigurationError
 from ionfleet_simulate.dataset import write_dataset
 from ionfleet_simulate.simulation import PRESETS, Simulation
 

@@ -9,7 +9,6 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from ionfleet.errors import InvalidConfigurationError
-
 from ionfleet_simulate.imzml import DatasetWriter
 from ionfleet_simulate.ions import PlantedIon, make_template, plant
 from ionfleet_simulate.simulation import Simulation

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 import numpy as np
+from numpy.typing import NDArray
+
 from ionfleet.errors import InvalidConfigurationError
 from ionfleet.formula import (
     InvalidFormulaError,
@@ -18,8 +20,6 @@ from ionfleet.formula import (
     parse_modifier,
 )
 from ionfleet.isotopes import Instrument, centroids
-from numpy.typing import NDArray
-
 from ionfleet_simulate.core_database import core_molecules
 from ionfleet_simulate.draws import Draws, lognormal_quantiles
 from ionfleet_simulate.simulation import Simulation

@@ -6,6 +6,7 @@ import csv
 import io
 
 import pytest
+
 from ionfleet.formula import ion_mz, parse_formula
 from ionfleet_simulate.core_database import bundled_tsv, core_molecules, every_nth_formula, to_tsv
 from ionfleet_simulate.lipids import LIPID_CLASSES

@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from pyimzml.ImzMLParser import ImzMLParser
+
 from ionfleet.errors import InvalidConfigurationError
 from ionfleet_simulate.dataset import SimulatedDataset, write_dataset
 from ionfleet_simulate.draws import Draws, lognormal_quantiles, normal_quantiles
@@ -21,8 +24,6 @@ from ionfleet_simulate.ions import DETECTION_LIMIT, PlantedIon, make_template, p
 from ionfleet_simulate.simulation import DEMO, Simulation
 from ionfleet_simulate.spectra import Block, Sample
 from ionfleet_simulate.tissue import STRUCTURES, Tissue
-from numpy.typing import NDArray
-from pyimzml.ImzMLParser import ImzMLParser
 
 SMALL = Simulation(width=30, height=24, seed=5, peaks_per_spectrum=120, ions=40, matrix_peaks=10)
 

@@ -38,11 +38,6 @@ class DeadLetterRecord(SqsRecordModel):
         return self.eventSourceARN.rpartition(":")[2]
 
     @property
-    def sent_at(self) -> datetime:
-        """When the message was sent to the queue that it died in."""
-        return self.attributes.SentTimestamp  # type: ignore[return-value]
-
-    @property
     def event(self) -> S3EventNotificationEventBridgeModel | None:
         """The event of S3 in the body, None where it is something else."""
         try:
@@ -98,7 +93,5 @@ def read_end(event: dict[str, Any]) -> tuple[str, Outcome]:
         return detail.name, Outcome(detail.status, by=change.id, at=change.time, error=error)
     ended = parse_event(event, JobEnded)
     said = ended.error.model_dump() if ended.error is not None else {}
-    outcome = Outcome(
-        ended.outcome, by="state machine", at=datetime.now(UTC), stages=ended.stages, error=said
-    )
+    outcome = Outcome(ended.outcome, by="state machine", at=datetime.now(UTC), stages=ended.stages, error=said)
     return ended.execution, outcome

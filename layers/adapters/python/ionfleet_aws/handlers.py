@@ -190,5 +190,5 @@ def _publish(execution: str, invocation: Invocation) -> None:
         logger.exception("Telemetry was not noted")
 
 
-def _as_dict(answer: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass or a model of any kind
+def _as_dict(answer: Any) -> dict[str, Any]:
     return answer.model_dump() if isinstance(answer, BaseModel) else dataclasses.asdict(answer)

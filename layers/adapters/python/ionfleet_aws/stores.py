@@ -96,9 +96,7 @@ class S3Store:
         except ObjectMissingError:
             return None
         self._count(answer)
-        return ObjectInfo(
-            key, answer["ContentLength"], answer["ETag"].strip('"'), answer.get("VersionId", UNVERSIONED)
-        )
+        return ObjectInfo(key, answer["ContentLength"], answer["ETag"].strip('"'), answer.get("VersionId", UNVERSIONED))
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield the objects whose keys begin with `prefix`, in order of their keys.
@@ -127,7 +125,7 @@ class S3Store:
             answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
         self._count(answer, bytes_out=len(data))
 
-    def _read(self, key: str, **arguments: Any) -> bytes:  # noqa: ANN401 - the client's own keyword arguments
+    def _read(self, key: str, **arguments: Any) -> bytes:
         try:
             with self._asking(key):
                 answer = self._client.get_object(Bucket=self._bucket, Key=key, **arguments, **self._pin(key))
@@ -151,9 +149,7 @@ class S3Store:
         if self.head(key) is not None:
             raise _ExistsError(key)
         with self._asking(key):
-            begun = self._client.create_multipart_upload(
-                Bucket=self._bucket, Key=key, ChecksumAlgorithm="CRC32"
-            )
+            begun = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, ChecksumAlgorithm="CRC32")
         self._count(begun)
         upload = begun["UploadId"]
         view = memoryview(data).cast("B")
@@ -200,7 +196,7 @@ class S3Store:
     def _where(self, key: str) -> str:
         return f"s3://{self._bucket}/{key}"
 
-    def _count(self, answer: Any, bytes_in: int = 0, bytes_out: int = 0) -> None:  # noqa: ANN401 - any typed answer
+    def _count(self, answer: Any, bytes_in: int = 0, bytes_out: int = 0) -> None:
         self._meter.add(1 + answer["ResponseMetadata"].get("RetryAttempts", 0), bytes_in, bytes_out)
 
     @contextlib.contextmanager

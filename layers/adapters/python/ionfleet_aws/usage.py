@@ -34,9 +34,7 @@ class Meter:
         """Count some more."""
         with self._lock:
             total = self._total
-            self._total = Usage(
-                total.requests + requests, total.bytes_in + bytes_in, total.bytes_out + bytes_out
-            )
+            self._total = Usage(total.requests + requests, total.bytes_in + bytes_in, total.bytes_out + bytes_out)
 
     def read(self) -> Usage:
         """Return the total so far."""

@@ -175,6 +175,6 @@ def _unknown(work: ObjectStore, reference: str) -> InvalidConfigurationError:
     imported = {info.key.split("/")[1] for info in work.list(DATABASES)}
     known = ", ".join(sorted(imported | {BUNDLED}))
     return InvalidConfigurationError(
-        f"databases: there is no database {reference!r}; there are {known}. Upload it as {DATABASES}<name>.tsv or .csv, "
+        f"databases: there is no database {reference!r}; there are {known}. Upload it as {DATABASES}<name>.tsv or .csv "
         "and once it is imported upload one of the dataset's files again."
     )

@@ -92,9 +92,7 @@ class Attempt:
         return execution_name(self.job, self.number)
 
 
-def claim_upload(
-    work: ObjectStore, dataset: str, trigger: str, message: str, now: datetime
-) -> UploadClaim | None:
+def claim_upload(work: ObjectStore, dataset: str, trigger: str, message: str, now: datetime) -> UploadClaim | None:
     """Claim an upload for a message; None where it belongs to another message, which is left to see to it.
 
     A message that comes again finds its own claim and goes on from there. The claim of a message that ended in the

@@ -11,9 +11,6 @@ from ionfleet.brief import PlanBrief
 from ionfleet.jobs import End
 from ionfleet.telemetry import StageCost
 
-MAX_INVALID_IONS = 100
-"""Ions that could not be made which a summary spells out, each with its reason; the rest is counted."""
-
 # Stages in the order of the state machine; those of one line run side by side.
 _ORDER = (("sort", "isotopes"), ("partition",), ("annotate",), ("merge",), ("render",), ("publish",))
 _RANK = {stage: rank for rank, stages in enumerate(_ORDER) for stage in stages}
@@ -29,14 +26,13 @@ def build_summary(
     plan
         The job's plan.
     facts
-        What merge found (`facts.json`): counts of peaks, ions, annotations and images.
+        What merge found (`facts.json`): counts of peaks, ions, annotations and images, and ions that cannot exist.
     end
         How the attempt ended, with the times at which its stages were entered.
     costs
         What the invocations of each stage cost.
 
     """
-    invalid = facts.get("invalid", [])
     return {
         "job": plan.job,
         "execution": plan.execution,
@@ -45,7 +41,7 @@ def build_summary(
         "configuration": plan.configuration,
         "databases": list(plan.databases),
         "ions": facts.get("ions"),
-        "invalid_ions": {"count": len(invalid), "first": invalid[:MAX_INVALID_IONS]},
+        "invalid_ions": facts.get("invalid"),
         "annotations": facts.get("annotations"),
         "images": facts.get("images"),
         "claimed_at": plan.claimed_at,

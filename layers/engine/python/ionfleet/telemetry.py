@@ -75,9 +75,7 @@ def parse_key(key: str) -> Invocation | None:
     if match is None:
         return None
     numbers = {name: int(match[name]) for name in _NUMBERS}
-    return Invocation(
-        stage=match["stage"], cold=match["start"] == "cold", request_id=match["request_id"], **numbers
-    )
+    return Invocation(stage=match["stage"], cold=match["start"] == "cold", request_id=match["request_id"], **numbers)
 
 
 def record(work: ObjectStore, execution: str, invocation: Invocation) -> None:

@@ -182,7 +182,7 @@ def _checked(key: str, name: str, home: str) -> str:
     forbidden = sorted({character for character in key if unicodedata.category(character) in _FORBIDDEN_CATEGORIES})
     if forbidden:
         codes = ", ".join(f"U+{ord(character):04X}" for character in forbidden)
-        raise InvalidInputError(f"The key {ascii(key)} has control characters ({codes}); {advice}.")
+        raise InvalidInputError(f"The key {key!a} has control characters ({codes}); {advice}.")
     if {".", ".."} & {name, *key.split("/")}:
         raise InvalidInputError(f"The key {key!r} has '.' or '..' for a name; {advice}.")
     if not name:

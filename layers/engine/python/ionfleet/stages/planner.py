@@ -24,7 +24,7 @@ from ionfleet.errors import (
     TransientError,
 )
 from ionfleet.findings import Finding, errors_of, report
-from ionfleet.identity import dataset_id, execution_name, job_id, timestamp, trigger_id
+from ionfleet.identity import dataset_id, job_id, timestamp, trigger_id
 from ionfleet.imzml import inspect_imzml
 from ionfleet.index import DatasetHeader, SpectraIndex
 from ionfleet.jobs import Attempt, UploadClaim, claim_upload, error_name, refuse_attempt, take_attempt
@@ -186,9 +186,7 @@ def _take_up_dataset(delivery: _Delivery, name: DatasetName, *, announce: bool) 
 def _find_pair(delivery: _Delivery, name: DatasetName, announce: bool) -> _Pair | None:
     upload = find_dataset(delivery.stores.input, name)
     if upload.missing is not None and announce:
-        status = UploadStatus(
-            state="waiting", name=name.stem, at=timestamp(delivery.now), waiting_for=upload.missing
-        )
+        status = UploadStatus(state="waiting", name=name.stem, at=timestamp(delivery.now), waiting_for=upload.missing)
         report_waiting(delivery.stores.results, name.status_key, status)
         # The other file may have come before the document was written, and its message may have gone by then.
         upload = find_dataset(delivery.stores.input, name)

@@ -90,9 +90,7 @@ def conclude(work: ObjectStore, results: ObjectStore, execution: str, outcome: O
     return Completion(status, announce=news or end.by == outcome.by)
 
 
-def abandon_plan(
-    work: ObjectStore, results: ObjectStore, key: str, message: str, now: datetime
-) -> Completion | None:
+def abandon_plan(work: ObjectStore, results: ObjectStore, key: str, message: str, now: datetime) -> Completion | None:
     """Report a job as failed whose plan (`manifests/<execution>/plan.json`) could not be launched."""
     error = {
         "Error": "NotLaunched",
@@ -102,9 +100,7 @@ def abandon_plan(
     return conclude(work, results, key.split("/")[1], Outcome("FAILED", message, now, error=error))
 
 
-def abandon_upload(
-    work: ObjectStore, results: ObjectStore, key: str, message: str, uploaded_at: datetime
-) -> None:
+def abandon_upload(work: ObjectStore, results: ObjectStore, key: str, message: str, uploaded_at: datetime) -> None:
     """Report an input as failed that the planner could not handle, and free what its message had claimed."""
     failure = Failure(
         error="PlannerFailed",

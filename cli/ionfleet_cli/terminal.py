@@ -1,0 +1,83 @@
+"""What is written to terminals and pipes: text from files and databases made harmless, numbers made readable."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+PIPE_WIDTH = 120
+"""Columns of tables where no terminal says how wide it is."""
+
+
+def printable(text: str) -> str:
+    """Return a text of one line without what could control a terminal: control, format and unassigned characters."""
+    return "".join(_harmless(character) for character in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return a text of several lines, each made printable."""
+    return "\n".join(printable(line) for line in text.splitlines())
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text of at most `length` characters, its end left out where it is longer."""
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun, the noun with an s unless the number is 1."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def elapsed(seconds: float) -> str:
+    """Return a time span such as "0.4 s", "35 s" or "3:05 min"."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02} min"
+
+
+def styled(text: str, style: str = "") -> Text:
+    """Return a text that Rich shows as it stands, without reading markup from it."""
+    from rich.text import Text
+
+    return Text(printable_lines(text), style)
+
+
+def output() -> Console:
+    """Return the console of what a command is asked for."""
+    return _console(stderr=False)
+
+
+def errors() -> Console:
+    """Return the console of messages about what went wrong."""
+    return _console(stderr=True)
+
+
+def tolerate_any_encoding() -> None:
+    """Have characters that the output's encoding lacks shown as question marks, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    return console
+
+
+def _harmless(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else "�"
