@@ -4,6 +4,7 @@ python app.py             to `cdk.out/`, for local runs: offline, with nothing b
 python app.py --deploy    for a deployment, with the layers that `make layers` built: what `cdk deploy` runs
 """
 
+# ruff: noqa: T201  (a command prints)
 from __future__ import annotations
 
 import argparse

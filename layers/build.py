@@ -8,6 +8,7 @@ A layer is a folder with `requirements.in` (what it is for) and `requirements.tx
 built of it lies in its `build/`, with the digest of what it was made from.
 """
 
+# ruff: noqa: T201  (a command prints)
 from __future__ import annotations
 
 import argparse

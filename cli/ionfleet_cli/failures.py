@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from types import FrameType
+from typing import NoReturn
 
 import typer
 from ionfleet.errors import InvalidInputError, IonfleetError
@@ -58,10 +59,9 @@ def error_boundary(*, debug: bool) -> Iterator[None]:
         With the exit code.
 
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
     try:
-        yield
+        with _stoppable():
+            yield
     except (KeyboardInterrupt, StoppedError):
         _end(ExitCode.INTERRUPTED, "Stopped.", debug=debug)
     except BrokenPipeError:
@@ -81,13 +81,26 @@ def exit_code_of(error: Exception) -> ExitCode:
     return ExitCode.INVALID_INPUT if isinstance(error, InvalidInputError) else ExitCode.FAILURE
 
 
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let the signals that ask a process to end raise `StoppedError`, so that everything begun is ended in order."""
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise StoppedError
 
 
-def _end(code: ExitCode, message: str, *, debug: bool) -> None:
+def _end(code: ExitCode, message: str, *, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exc(file=sys.stderr)
-    kind = "" if code == ExitCode.INTERRUPTED else "Error: "
-    terminal.errors().print(terminal.styled(kind + message, "bold red" if not message.count("\n") else ""))
+    console = terminal.errors()
+    if code != ExitCode.INTERRUPTED:
+        console.print("Error: ", style="bold red", end="")
+    console.print(terminal.styled(message))
     raise typer.Exit(code)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ionfleet.errors import InvalidConfigurationError, InvalidDatabaseError, InvalidDatasetError, InvalidInputError
 
+from ionfleet_cli.failures import UsageError
+
 BUNDLED = "ionfleet-core"
 """The database that comes with Ionfleet."""
 
@@ -68,7 +70,9 @@ def find_databases(paths: Sequence[Path]) -> list[LocalDatabase]:
     Raises
     ------
     InvalidDatabaseError
-        A file is missing, or two would be imported under one name.
+        A file is missing.
+    UsageError
+        Two would be imported under one name.
 
     """
     databases = [LocalDatabase(path, database_name(path)) for path in paths if not is_bundled(path)]
@@ -78,7 +82,7 @@ def find_databases(paths: Sequence[Path]) -> list[LocalDatabase]:
     for name, count in counts.items():
         if count > 1:
             same = [database.path for database in databases if database.name == name]
-            raise InvalidDatabaseError(
+            raise UsageError(
                 f"{_listed(same)} would all be imported as {name!r}; give each another name, without its extension."
             )
     return databases

@@ -21,9 +21,12 @@ METRICS_NAMESPACE = "Ionfleet"
 class FleetFunction(Construct):
     """One function of the fleet.
 
-    Attributes:
-        function: The function; its unpublished version serves queues and rules.
-        timeout: How long an invocation may take.
+    Attributes
+    ----------
+    function
+        The function; its unpublished version serves queues and rules.
+    timeout
+        How long an invocation may take.
 
     """
 

@@ -30,8 +30,10 @@ class Layers(Construct):
         Only a `deployable` synthesis takes the wheels themselves. Any other has an empty folder in their place, since
         local runs import from the installed environment; the CDK's command line refuses to deploy it.
 
-        Raises:
-            NotBuiltError: The synthesis is to be deployable and a layer is not built.
+        Raises
+        ------
+        NotBuiltError
+            The synthesis is to be deployable and a layer is not built.
 
         """
         super().__init__(scope, id)

@@ -23,9 +23,12 @@ def dead_letter_queue(scope: Construct, id: str, *, visibility: Duration) -> aws
 class EventQueue(Construct):
     """A queue for events, and the one that takes what its reader failed on.
 
-    Attributes:
-        queue: Where a rule delivers.
-        dead_letters: What was received `max_receive_count` times without success, or could not be delivered.
+    Attributes
+    ----------
+    queue
+        Where a rule delivers.
+    dead_letters
+        What was received `max_receive_count` times without success, or could not be delivered.
 
     """
 

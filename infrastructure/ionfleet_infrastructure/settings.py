@@ -26,13 +26,18 @@ class SettingError(ValueError):
 class Settings:
     """The choices of one deployment.
 
-    Attributes:
-        removal_policy: Context `removalPolicy`, `retain` or `destroy`: what becomes of the buckets, and the objects
-            in them, when the stack is deleted. (`destroy` still needs emptied buckets.)
-        log_retention: Context `logRetentionDays`, one of `LOG_RETENTIONS`: how long logs are kept.
-        work_retention_days: Context `workRetentionDays`: how long sorted runs and the traces of a job are kept.
-        max_concurrency: Context `maxConcurrency`: how many tasks of one stage run at once. Sorting and isotope
-            patterns run side by side, so twice this number should stay below the account's Lambda concurrency.
+    Attributes
+    ----------
+    removal_policy
+        Context `removalPolicy`, `retain` or `destroy`: what becomes of the buckets, and the objects in them, when the
+        stack is deleted. (`destroy` still needs emptied buckets.)
+    log_retention
+        Context `logRetentionDays`, one of `LOG_RETENTIONS`: how long logs are kept.
+    work_retention_days
+        Context `workRetentionDays`: how long sorted runs and the traces of a job are kept.
+    max_concurrency
+        Context `maxConcurrency`: how many tasks of one stage run at once. Sorting and isotope patterns run side by
+        side, so twice this number should stay below the account's Lambda concurrency.
 
     """
 
@@ -45,8 +50,10 @@ class Settings:
     def from_context(cls, node: Node) -> Settings:
         """Read the settings that are in the context of a construct; the others keep their defaults.
 
-        Raises:
-            SettingError: A value is not one of those allowed.
+        Raises
+        ------
+        SettingError
+            A value is not one of those allowed.
 
         """
         removal_policy = str(node.try_get_context("removalPolicy") or "retain")

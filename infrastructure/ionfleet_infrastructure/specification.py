@@ -13,6 +13,9 @@ NUMERICS = "numerics"
 MASSSPEC = "massspec"
 SERVICE = "service"
 
+CONTROL_LAYERS = (SERVICE, ENGINE, ADAPTERS)
+FLEET_LAYERS = (NUMERICS, MASSSPEC, *CONTROL_LAYERS)
+
 ONE_CPU_MB = 1769
 """The memory with which Lambda gives a function one whole processor."""
 
@@ -56,7 +59,7 @@ PLANNER = Specification(
     "planner",
     memory_mb=3008,
     timeout_seconds=900,
-    layers=(NUMERICS, MASSSPEC, SERVICE, ENGINE, ADAPTERS),
+    layers=FLEET_LAYERS,
     input=Access(read=("datasets/*", "databases/*"), versions=True),
     work=Access(
         read=("databases/*", "datasets/*/index.parquet", "claims/*", "manifests/*", "ended/*", "isotopes/*"),
@@ -71,14 +74,14 @@ LAUNCHER = Specification(
     "launcher",
     memory_mb=256,
     timeout_seconds=60,
-    layers=(SERVICE, ENGINE, ADAPTERS),
+    layers=CONTROL_LAYERS,
     work=Access(read=("manifests/*",)),
 )
 SORT = Specification(
     "sort",
     memory_mb=ONE_CPU_MB,
     timeout_seconds=900,
-    layers=(NUMERICS, SERVICE, ENGINE, ADAPTERS),
+    layers=FLEET_LAYERS,
     input=Access(read=("datasets/*",), versions=True),
     work=Access(read=("manifests/*", "datasets/*"), write=("datasets/*/runs/*", "telemetry/*")),
 )
@@ -86,14 +89,14 @@ ISOTOPES = Specification(
     "isotopes",
     memory_mb=ONE_CPU_MB,
     timeout_seconds=900,
-    layers=(NUMERICS, MASSSPEC, SERVICE, ENGINE, ADAPTERS),
+    layers=FLEET_LAYERS,
     work=Access(read=("manifests/*", "databases/*", "isotopes/*"), write=("isotopes/*", "telemetry/*")),
 )
 PARTITION = Specification(
     "partition",
     memory_mb=3008,
     timeout_seconds=900,
-    layers=(NUMERICS, SERVICE, ENGINE, ADAPTERS),
+    layers=FLEET_LAYERS,
     work=Access(
         read=("manifests/*", "datasets/*", "isotopes/*", "databases/*"),
         write=("manifests/*", "jobs/*/segments/*", "telemetry/*"),
@@ -103,14 +106,14 @@ ANNOTATE = Specification(
     "annotate",
     memory_mb=ONE_CPU_MB,
     timeout_seconds=900,
-    layers=(NUMERICS, SERVICE, ENGINE, ADAPTERS),
+    layers=FLEET_LAYERS,
     work=Access(read=("manifests/*", "datasets/*", "jobs/*"), write=("jobs/*/segments/*", "telemetry/*")),
 )
 MERGE = Specification(
     "merge",
     memory_mb=3008,
     timeout_seconds=900,
-    layers=(NUMERICS, SERVICE, ENGINE, ADAPTERS),
+    layers=FLEET_LAYERS,
     work=Access(
         read=("manifests/*", "jobs/*", "databases/*", "datasets/*", "isotopes/*"),
         write=("manifests/*", "jobs/*/tables/*", "telemetry/*"),
@@ -120,7 +123,7 @@ RENDER = Specification(
     "render",
     memory_mb=ONE_CPU_MB,
     timeout_seconds=900,
-    layers=(NUMERICS, MASSSPEC, SERVICE, ENGINE, ADAPTERS),
+    layers=FLEET_LAYERS,
     work=Access(read=("manifests/*", "jobs/*", "datasets/*"), write=("telemetry/*",)),
     results=Access(write=("results/*/ion_images/*",)),
 )
@@ -128,7 +131,7 @@ STATUS = Specification(
     "status",
     memory_mb=512,
     timeout_seconds=120,
-    layers=(SERVICE, ENGINE, ADAPTERS),
+    layers=CONTROL_LAYERS,
     work=Access(
         read=("manifests/*", "jobs/*", "failures/*", "ended/*", "claims/*"),
         write=("ended/*", "dead-letters/*"),

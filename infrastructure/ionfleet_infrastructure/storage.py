@@ -27,10 +27,14 @@ NO_ACCESS_LOGS = (
 class Storage(Construct):
     """What users put in, what the stages pass on, what comes out.
 
-    Attributes:
-        input: Datasets, configurations and databases; versioned, so that a job reads what it claimed.
-        work: Everything between; expires.
-        results: Tables, images and status documents; never expires.
+    Attributes
+    ----------
+    input
+        Datasets, configurations and databases; versioned, so that a job reads what it claimed.
+    work
+        Everything between; expires.
+    results
+        Tables, images and status documents; never expires.
 
     """
 

@@ -25,9 +25,12 @@ def make_app(root: Path, output: Path, *, deployable: bool = False, context: Map
     The template depends on the files of the repository and the context alone: not on the account, the machine, or
     whether it is `deployable` (see `Layers`).
 
-    Raises:
-        NotBuiltError: It is to be deployable and a layer is not built.
-        SettingError: The context has a value that no deployment can be made with.
+    Raises
+    ------
+    NotBuiltError
+        It is to be deployable and a layer is not built.
+    SettingError
+        The context has a value that no deployment can be made with.
 
     """
     app = App(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ionfleet_replay.assembly import synthesize
 from ionfleet_replay.cloud import Cloud
-from ionfleet_replay.errors import DefinitionError, ReplayError, TemplateError
+from ionfleet_replay.errors import DefinitionError, InvocationError, ReplayError, SynthesisError, TemplateError
 from ionfleet_replay.observations import (
     DeadLetter,
     EventLost,
@@ -28,11 +28,13 @@ __all__ = [
     "ExecutionEnded",
     "Invocation",
     "InvocationEnded",
+    "InvocationError",
     "MapProgress",
     "Observation",
     "ReplayError",
     "StateEntered",
     "StateExited",
+    "SynthesisError",
     "TemplateError",
     "synthesize",
 ]

@@ -10,8 +10,8 @@ from ionfleet_replay.activity import Activity
 from ionfleet_replay.background import Background
 from ionfleet_replay.clock import Clock
 from ionfleet_replay.environment import Function
-from ionfleet_replay.events import DeliveryFailed, send_message
-from ionfleet_replay.functions import Functions, InvokeRefused
+from ionfleet_replay.events import DeliveryError, send_message
+from ionfleet_replay.functions import Functions, InvokeRefusedError
 from ionfleet_replay.observations import EventLost, Observer
 from ionfleet_replay.paths import Json
 
@@ -69,7 +69,7 @@ class AsynchronousInvocations:
                     return reason
                 wait = RETRY_DELAYS[failures]
                 failures += 1
-            except InvokeRefused as refused:
+            except InvokeRefusedError as refused:
                 reason = f"{refused.name}: {refused}"
                 wait = min(2.0**throttles, LONGEST_THROTTLE)
                 throttles += 1
@@ -85,5 +85,5 @@ class AsynchronousInvocations:
         code, _, message = reason.partition(": ")
         try:
             await send_message(self._account, target, json.dumps(event), {"ErrorCode": code, "ErrorMessage": message})
-        except DeliveryFailed as problem:
+        except DeliveryError as problem:
             self._observer(EventLost(target, f"{problem.code}: {problem}", json.dumps(event)))

@@ -22,7 +22,7 @@ from ionfleet_replay.asynchronous import AsynchronousInvocations
 from ionfleet_replay.background import Background
 from ionfleet_replay.clock import Clock, RealClock
 from ionfleet_replay.environment import Surroundings
-from ionfleet_replay.errors import InvocationFailed, ReplayError
+from ionfleet_replay.errors import InvocationError, ReplayError
 from ionfleet_replay.events import EventBus, object_created
 from ionfleet_replay.executions import Executions, Machine
 from ionfleet_replay.functions import Functions
@@ -239,12 +239,12 @@ class Cloud:
 
         Raises
         ------
-        InvocationFailed
+        InvocationError
             With Lambda's error object, when the function failed.
         """
         answer = self._call(self._functions.invoke(function, payload))
         if answer.error is not None:
-            raise InvocationFailed(function, answer.error)
+            raise InvocationError(function, answer.error)
         return answer.payload
 
     def wait_idle(self, timeout: float) -> None:

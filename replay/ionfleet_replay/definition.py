@@ -1,6 +1,6 @@
-"""The definition of a state machine: the subset of the Amazon States Language that is implemented, checked at load.
+"""Definitions of state machines: the subset of the Amazon States Language that is implemented, checked at load.
 
-Every field is either understood or a `DefinitionError` naming the state and the field; nothing is found out at run time.
+Every field is either understood or a `DefinitionError` naming the state and the field; nothing waits for run time.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from ionfleet_replay.account import Credentials
 from ionfleet_replay.paths import Json
-from ionfleet_replay.sandbox import Sandbox, SandboxEnded, Zygote, inherited
+from ionfleet_replay.sandbox import Sandbox, SandboxEndedError, Zygote, inherited
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class Result:
     cold: bool
 
 
-class _Failed(Exception):
+class _CallError(Exception):
     """Carries Lambda's error object; `fatal` when the process is gone or must go."""
 
     def __init__(self, error: Mapping[str, Json], *, fatal: bool) -> None:
@@ -120,7 +120,7 @@ class Environment:
             frame = await self._limited(sandbox, sandbox.call(self._frame(request)))
             peak_mb = frame["peak_mb"]
             payload = self._payload(frame)
-        except _Failed as failure:
+        except _CallError as failure:
             error = _addressed(failure.error, request)
             if failure.fatal:
                 peak_mb = max(peak_mb, self._sandbox.peak_mb if self._sandbox else 0.0)
@@ -134,11 +134,11 @@ class Environment:
         self._scratch.mkdir(parents=True)
         try:
             sandbox = self._sandbox = await self._surroundings.zygote.spawn(self._description())
-        except SandboxEnded as ended:
-            raise _Failed(_exit_error(str(ended)), fatal=True) from ended
+        except SandboxEndedError as ended:
+            raise _CallError(_exit_error(str(ended)), fatal=True) from ended
         greeting = await self._limited(sandbox, sandbox.receive())
         if greeting["error"] is not None:
-            raise _Failed(greeting["error"], fatal=True)
+            raise _CallError(greeting["error"], fatal=True)
         return sandbox
 
     async def _limited(self, sandbox: Sandbox, answer: Awaitable[T]) -> T:
@@ -151,23 +151,23 @@ class Environment:
                 await asyncio.wait({task}, timeout=min(WATCH_INTERVAL, max(0.0, deadline - loop.time())))
                 if not task.done() and loop.time() >= deadline:
                     message = f"Task timed out after {self.function.timeout:.2f} seconds"
-                    raise _Failed({"errorType": "Sandbox.Timedout", "errorMessage": message}, fatal=True)
+                    raise _CallError({"errorType": "Sandbox.Timedout", "errorMessage": message}, fatal=True)
                 if sandbox.resident_mb() > self.function.memory_mb:
-                    raise _Failed(_exit_error("signal: killed"), fatal=True)
+                    raise _CallError(_exit_error("signal: killed"), fatal=True)
             return task.result()
-        except SandboxEnded as ended:
-            raise _Failed(_exit_error(str(ended)), fatal=True) from ended
+        except SandboxEndedError as ended:
+            raise _CallError(_exit_error(str(ended)), fatal=True) from ended
         finally:
             task.cancel()
 
     def _payload(self, frame: Mapping[str, Any]) -> Json:
         if frame["peak_mb"] > self.function.memory_mb:
-            raise _Failed(_exit_error("signal: killed"), fatal=True)
+            raise _CallError(_exit_error("signal: killed"), fatal=True)
         if "error" in frame:
-            raise _Failed(frame["error"], fatal=False)
+            raise _CallError(frame["error"], fatal=False)
         if len(frame["payload"].encode()) > PAYLOAD_LIMIT:
             message = f"Response payload size exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes)."
-            raise _Failed({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message}, fatal=False)
+            raise _CallError({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message}, fatal=False)
         return json.loads(frame["payload"])
 
     async def close(self) -> None:

@@ -37,7 +37,7 @@ class SynthesisError(ReplayError):
     """The CDK app did not produce a template."""
 
 
-class InvocationFailed(ReplayError):
+class InvocationError(ReplayError):
     """A function that was invoked directly answered with an error."""
 
     def __init__(self, function: str, error: Mapping[str, Any]) -> None:

@@ -48,7 +48,7 @@ class Rule:
     targets: tuple[Target, ...]
 
 
-class DeliveryFailed(Exception):
+class DeliveryError(Exception):
     """A target did not take an event; `code` as EventBridge reports it to the dead-letter queue."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -57,7 +57,7 @@ class DeliveryFailed(Exception):
 
 
 Deliver = Callable[[str, Mapping[str, Json]], Awaitable[None]]
-"""Takes a target's ARN and an event; raises `DeliveryFailed`."""
+"""Takes a target's ARN and an event; raises `DeliveryError`."""
 
 
 def envelope(account: Account, source: str, kind: str, moment: float, resources: list[str], detail: Json) -> Json:
@@ -175,7 +175,7 @@ class EventBus:
         while True:
             try:
                 return await deliver(target.arn, event)
-            except DeliveryFailed as failure:
+            except DeliveryError as failure:
                 wait = min(FIRST_RETRY * 2**attempt, LONGEST_RETRY)
                 aged = self._clock.now() + wait - started > target.max_age
                 if aged or attempt >= target.retries:
@@ -185,7 +185,7 @@ class EventBus:
             attempt += 1
 
     async def _give_up(
-        self, rule: Rule, target: Target, event: Mapping[str, Json], failure: DeliveryFailed, retries: int, limit: str
+        self, rule: Rule, target: Target, event: Mapping[str, Json], failure: DeliveryError, retries: int, limit: str
     ) -> None:
         if target.dead_letters is None:
             self._observer(EventLost(target.arn, f"{failure.code}: {failure}", json.dumps(event)))
@@ -200,7 +200,7 @@ class EventBus:
         }
         try:
             await self._to_queue(target.dead_letters, event, facts)
-        except DeliveryFailed as problem:
+        except DeliveryError as problem:
             self._observer(EventLost(target.dead_letters, f"{problem.code}: {problem}", json.dumps(event)))
 
     async def _to_queue(self, arn: str, event: Mapping[str, Json], facts: Mapping[str, str] | None = None) -> None:
@@ -213,7 +213,7 @@ def queue_url(account: Account, arn: str) -> str:
 
 
 async def send_message(account: Account, arn: str, body: str, facts: Mapping[str, str]) -> None:
-    """Put a message into a queue through the API, with attributes; raises `DeliveryFailed`."""
+    """Put a message into a queue through the API, with attributes; raises `DeliveryError`."""
     client = account.client("sqs", "events.amazonaws.com")
     attributes = {name: {"DataType": "String", "StringValue": value[:1024]} for name, value in facts.items() if value}
     try:
@@ -221,6 +221,6 @@ async def send_message(account: Account, arn: str, body: str, facts: Mapping[str
             client.send_message, QueueUrl=queue_url(account, arn), MessageBody=body, MessageAttributes=attributes
         )
     except ClientError as problem:
-        raise DeliveryFailed(problem.response["Error"]["Code"], str(problem)) from problem
+        raise DeliveryError(problem.response["Error"]["Code"], str(problem)) from problem
     except BotoCoreError as problem:
-        raise DeliveryFailed("SDK_CLIENT_ERROR", str(problem)) from problem
+        raise DeliveryError("SDK_CLIENT_ERROR", str(problem)) from problem

@@ -15,7 +15,7 @@ from ionfleet_replay.background import Background
 from ionfleet_replay.clock import Clock, cancel, within
 from ionfleet_replay.events import EventBus, ExecutionStatus, execution_status_changed
 from ionfleet_replay.observations import ExecutionEnded, Observer
-from ionfleet_replay.paths import Json, StateFailure, compact
+from ionfleet_replay.paths import Json, StateError, compact
 from ionfleet_replay.stack import StateMachine
 from ionfleet_replay.states import Interpreter, Scope, limited, timestamp
 
@@ -101,7 +101,7 @@ class Executions:
     async def _outcome(self, task: asyncio.Task[Json], status: ExecutionStatus) -> ExecutionStatus:
         try:
             output = await task
-        except StateFailure as failure:
+        except StateError as failure:
             return replace(status, status="FAILED", error=failure.error, cause=failure.cause)
         except TimeoutError:
             return replace(status, status="TIMED_OUT", error="States.Timeout")

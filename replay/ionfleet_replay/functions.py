@@ -37,7 +37,7 @@ class Answer:
     version: str
 
 
-class InvokeRefused(Exception):
+class InvokeRefusedError(Exception):
     """The Lambda API refuses the call, by `name`, before any handler runs."""
 
     def __init__(self, name: str, message: str) -> None:
@@ -100,15 +100,15 @@ class Functions:
 
         Raises
         ------
-        InvokeRefused
+        InvokeRefusedError
             The payload is too large, or the function's reserved concurrency is used up.
         """
         function, version = self.resolve(reference)
         event = json.dumps(payload)
         if len(event.encode()) > PAYLOAD_LIMIT:
-            raise InvokeRefused("RequestTooLargeException", f"The event has over {PAYLOAD_LIMIT} bytes of JSON.")
+            raise InvokeRefusedError("RequestTooLargeException", f"The event has over {PAYLOAD_LIMIT} bytes of JSON.")
         if function.reserved is not None and self._running[function.arn] >= function.reserved:
-            raise InvokeRefused("TooManyRequestsException", "Rate Exceeded.")
+            raise InvokeRefusedError("TooManyRequestsException", "Rate Exceeded.")
         self._running[function.arn] += 1
         self._activity.begin(f"invocation of {function.logical_id}")
         request = Request(str(uuid.uuid4()), version, event)

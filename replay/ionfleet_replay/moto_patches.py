@@ -1,4 +1,7 @@
-"""All that reaches into moto beyond its public API; holds for the version pinned in pyproject.toml, each with a test."""
+"""All that reaches into moto beyond its public API.
+
+It holds for the version that pyproject.toml pins; each function has a test that fails when moto changes beneath it.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -15,7 +15,7 @@ Json: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, list or dict with str keys."""
 
 
-class StateFailure(Exception):
+class StateError(Exception):
     """An error within an execution, with the name and cause that Retry and Catch see."""
 
     def __init__(self, error: str, cause: str) -> None:
@@ -28,7 +28,7 @@ class Expression(Protocol):
     """Something with a value, given a state's data and the context object."""
 
     def evaluate(self, data: Json, context: Mapping[str, Json]) -> Json:
-        """Return the value, or raise `StateFailure`."""
+        """Return the value, or raise `StateError`."""
 
 
 _STEP = re.compile(r"\.(?P<name>[^\W\d][\w-]*)|\[(?P<index>\d+)\]|\['(?P<quoted>[^'\\]+)'\]")
@@ -61,19 +61,16 @@ class Path:
         """Return what the path leads to."""
         found, value = self.find(data, context)
         if not found:
-            raise StateFailure("States.Runtime", f"The path {self.text!r} leads nowhere in {_excerpt(data)}")
+            raise StateError("States.Runtime", f"The path {self.text!r} leads nowhere in {_excerpt(data)}")
         return value
 
     def find(self, data: Json, context: Mapping[str, Json]) -> tuple[bool, Json]:
         """Return whether the path leads somewhere, and to what."""
-        value = context if self.in_context else data
+        value: Json = context if self.in_context else data
         for step in self.steps:
-            if isinstance(step, str) and isinstance(value, Mapping) and step in value:
-                value = value[step]
-            elif isinstance(step, int) and isinstance(value, Sequence) and -1 < step < len(value):
-                value = value[step]
-            else:
+            if not _has(value, step):
                 return False, None
+            value = value[step]
         return True, value
 
     def insert(self, data: Json, value: Json) -> Json:
@@ -81,11 +78,17 @@ class Path:
         return _inserted(data, self.steps, value, self.text)
 
 
+def _has(value: Json, step: str | int) -> bool:
+    if isinstance(step, str):
+        return isinstance(value, Mapping) and step in value
+    return isinstance(value, list) and step < len(value)
+
+
 def _inserted(data: Json, steps: tuple[str | int, ...], value: Json, text: str) -> Json:
     if not steps:
         return value
     if not isinstance(data, dict):
-        raise StateFailure("States.ResultPathMatchFailure", f"{text!r} cannot be set in {_excerpt(data)}")
+        raise StateError("States.ResultPathMatchFailure", f"{text!r} cannot be set in {_excerpt(data)}")
     name = steps[0]
     return {**data, name: _inserted(data.get(name, {}), steps[1:], value, text)}
 
@@ -119,7 +122,7 @@ class Call:
         try:
             return INTRINSICS[self.name](*values)
         except (TypeError, ValueError) as problem:
-            raise StateFailure("States.IntrinsicFailure", f"{self.name}: {problem}") from problem
+            raise StateError("States.IntrinsicFailure", f"{self.name}: {problem}") from problem
 
 
 def compact(value: Json) -> str:
@@ -230,5 +233,5 @@ def _field(name: str, value: Json) -> tuple[str, Expression]:
     if not name.endswith(".$"):
         return name, parse_template(value)
     if not isinstance(value, str):
-        raise ValueError(f"{name!r} needs a path or an intrinsic function, not {value!r}")
+        raise TypeError(f"{name!r} needs a path or an intrinsic function, not {value!r}")
     return name.removesuffix(".$"), parse_expression(value)

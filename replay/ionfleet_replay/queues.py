@@ -14,7 +14,7 @@ from ionfleet_replay.activity import Activity
 from ionfleet_replay.background import Background
 from ionfleet_replay.clock import Clock
 from ionfleet_replay.events import queue_url
-from ionfleet_replay.functions import Answer, Functions, InvokeRefused
+from ionfleet_replay.functions import Answer, Functions, InvokeRefusedError
 from ionfleet_replay.paths import Json
 
 FALLBACK_POLL = 5.0
@@ -161,7 +161,7 @@ class Poller:
         while True:
             try:
                 answer = await self._functions.invoke(self.source.function, event)
-            except InvokeRefused:
+            except InvokeRefusedError:
                 if self._clock.now() + wait - received > self.source.queue.visibility:
                     return {message["MessageId"] for message in messages}
                 await self._clock.sleep(wait)

@@ -16,8 +16,8 @@ from ionfleet_replay.environment import AsynchronousPolicy, Function
 from ionfleet_replay.errors import PatternError, TemplateError
 from ionfleet_replay.events import Rule, Target
 from ionfleet_replay.fields import Fields
-from ionfleet_replay.patterns import compile_pattern
 from ionfleet_replay.paths import Json
+from ionfleet_replay.patterns import compile_pattern
 from ionfleet_replay.queues import API_BATCH, DEFAULT_CONCURRENCY, EventSource, Queue
 from ionfleet_replay.stack import Stack, StateMachine
 from ionfleet_replay.template import Created, Template

@@ -34,7 +34,7 @@ _LENGTH = struct.Struct(">Q")
 _INHERITED = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE")
 
 
-class SandboxEnded(Exception):
+class SandboxEndedError(Exception):
     """The process ended on its own; the message says how, in Lambda's words."""
 
 
@@ -67,14 +67,14 @@ class Sandbox:
 
         Raises
         ------
-        SandboxEnded
+        SandboxEndedError
             The process ended instead.
         """
         try:
             (length,) = _LENGTH.unpack(await self._exactly(_LENGTH.size))
             frame = json.loads(await self._exactly(length))
         except (EOFError, ConnectionError) as problem:
-            raise SandboxEnded(_how(await self.ended)) from problem
+            raise SandboxEndedError(_how(await self.ended)) from problem
         return frame  # type: ignore[no-any-return]
 
     async def _exactly(self, count: int) -> bytes:
@@ -93,7 +93,7 @@ class Sandbox:
         try:
             await asyncio.get_running_loop().sock_sendall(self._channel, _LENGTH.pack(len(body)) + body)
         except ConnectionError as problem:
-            raise SandboxEnded(_how(await self.ended)) from problem
+            raise SandboxEndedError(_how(await self.ended)) from problem
         return await self.receive()
 
     def resident_mb(self) -> float:
@@ -128,7 +128,7 @@ class Zygote:
         settings = json.dumps({"path": installed_folders(), "preload": list(preload)})
         script = str(Path(__file__).with_name("zygote.py"))
         with theirs, (folder / "zygote.log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own script, by this interpreter
                 [sys.executable, "-I", "-S", script, str(theirs.fileno()), settings],
                 pass_fds=[theirs.fileno()],
                 # One BLAS thread: no threads to lose in a fork, and sums that do not depend on the machine's cores.
@@ -152,7 +152,7 @@ class Zygote:
     async def spawn(self, environment: Mapping[str, Any]) -> Sandbox:
         """Fork an execution environment; its first frame is still to be received."""
         if self._process.poll() is not None:
-            raise SandboxEnded("the process that environments are forked from has ended; see zygote.log")
+            raise SandboxEndedError("the process that environments are forked from has ended; see zygote.log")
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         born: asyncio.Future[Sandbox] = asyncio.get_running_loop().create_future()
@@ -180,7 +180,7 @@ class Zygote:
         for sandbox in self._sandboxes.values():
             sandbox.ended.set_result(signal.SIGKILL)
         for _, born in self._unborn:
-            born.set_exception(SandboxEnded("the process that environments are forked from has ended"))
+            born.set_exception(SandboxEndedError("the process that environments are forked from has ended"))
 
     async def stop(self) -> None:
         """Kill every environment and the zygote itself, and wait for them."""

@@ -19,7 +19,7 @@ from typing import Protocol
 from ionfleet_replay import definition as asl
 from ionfleet_replay.clock import Clock, cancel, within
 from ionfleet_replay.observations import MapProgress, Observer, StateEntered, StateExited
-from ionfleet_replay.paths import Expression, Json, Path, StateFailure, compact
+from ionfleet_replay.paths import Expression, Json, Path, StateError, compact
 
 PAYLOAD_LIMIT = 256 * 1024
 """Bytes of UTF-8 JSON that a state may take or give."""
@@ -32,7 +32,7 @@ NOT_IN_ALL = frozenset({"States.Runtime", "States.DataLimitExceeded"})
 
 
 class Services(Protocol):
-    """What Task states and item readers call; failures are `StateFailure`."""
+    """What Task states and item readers call; failures are `StateError`."""
 
     async def call(self, integration: str, parameters: Json) -> Json:
         """Call a service integration and return its result."""
@@ -74,7 +74,7 @@ def limited(value: Json, what: str) -> Json:
     size = len(compact(value).encode())
     if size > PAYLOAD_LIMIT:
         cause = f"{what} is {size} bytes of JSON, more than the limit of {PAYLOAD_LIMIT}"
-        raise StateFailure("States.DataLimitExceeded", cause)
+        raise StateError("States.DataLimitExceeded", cause)
     return value
 
 
@@ -104,7 +104,7 @@ class Interpreter:
 
         Raises
         ------
-        StateFailure
+        StateError
             The error that ended it.
         """
         name: str | None = machine.start
@@ -138,7 +138,7 @@ class Interpreter:
             case asl.Wait():
                 await self.clock.sleep(float(state.seconds.evaluate(chosen, context)))
             case asl.Fail():
-                raise StateFailure(
+                raise StateError(
                     state.error.evaluate(chosen, context) or "States.Failed",
                     state.cause.evaluate(chosen, context) or "",
                 )
@@ -149,7 +149,7 @@ class Interpreter:
             if condition.holds(data, context):
                 return target
         if state.default is None:
-            raise StateFailure("States.NoChoiceMatched", f"No rule of {state.name!r} holds and it has no Default")
+            raise StateError("States.NoChoiceMatched", f"No rule of {state.name!r} holds and it has no Default")
         return state.default
 
     async def _work(self, state: asl.Working, data: Json, scope: Scope, entered: str) -> tuple[Json, str | None]:
@@ -158,7 +158,7 @@ class Interpreter:
             context = scope.at(state.name, entered, retries.total())
             try:
                 return await self._attempt(state, data, context, scope), state.next
-            except StateFailure as failure:
+            except StateError as failure:
                 delay = self._delay(state, failure, retries)
                 if delay is None:
                     return self._caught(state, data, failure)
@@ -180,7 +180,7 @@ class Interpreter:
         selected = _templated(state.result_selector, result, context)
         return _selected(state.output_path, _placed(state.result_path, data, selected), context)
 
-    def _delay(self, state: asl.Working, failure: StateFailure, retries: Counter[int]) -> float | None:
+    def _delay(self, state: asl.Working, failure: StateError, retries: Counter[int]) -> float | None:
         for index, retrier in enumerate(state.retry):
             if matches(failure.error, retrier.errors):
                 if retries[index] >= retrier.attempts:
@@ -190,7 +190,7 @@ class Interpreter:
                 return self.random.uniform(0, longest) if retrier.full_jitter else longest
         return None
 
-    def _caught(self, state: asl.Working, data: Json, failure: StateFailure) -> tuple[Json, str]:
+    def _caught(self, state: asl.Working, data: Json, failure: StateError) -> tuple[Json, str]:
         for catcher in state.catch:
             if matches(failure.error, catcher.errors):
                 error = {"Error": failure.error, "Cause": failure.cause}
@@ -201,7 +201,7 @@ class Interpreter:
         try:
             return await within(self.clock, state.timeout, self.services.call(state.integration, parameters))
         except TimeoutError as problem:
-            raise StateFailure("States.Timeout", f"State {state.name!r} was {problem}") from problem
+            raise StateError("States.Timeout", f"State {state.name!r} was {problem}") from problem
 
     async def _parallel(self, state: asl.Parallel, data: Json, scope: Scope) -> list[Json]:
         return await _together([self.run(branch, data, scope) for branch in state.branches])
@@ -215,7 +215,7 @@ class Interpreter:
         if state.reader is None:
             items = state.items_path.evaluate(data, context)
             if not isinstance(items, list):
-                raise StateFailure("States.Runtime", f"ItemsPath {state.items_path.text!r} does not lead to an array")
+                raise StateError("States.Runtime", f"ItemsPath {state.items_path.text!r} does not lead to an array")
         else:
             source = state.reader.evaluate(data, context)
             items = _json_lines(await self.services.read(source["Bucket"], source["Key"]), source["Key"])
@@ -250,7 +250,7 @@ def _json_lines(content: bytes, key: str) -> list[Json]:
     try:
         return [json.loads(line) for line in content.decode().splitlines() if line.strip()]
     except ValueError as problem:
-        raise StateFailure("States.ItemReaderFailed", f"{key!r} is not JSON Lines: {problem}") from problem
+        raise StateError("States.ItemReaderFailed", f"{key!r} is not JSON Lines: {problem}") from problem
 
 
 async def _together(work: Sequence[Coroutine[None, None, Json]]) -> list[Json]:
@@ -282,7 +282,7 @@ class MapRun:
 
         Raises
         ------
-        StateFailure
+        StateError
             `States.ExceedToleratedFailureThreshold`; children that have not begun never do, running ones are ended.
         """
         self._report()
@@ -294,12 +294,12 @@ class MapRun:
         for index in self._waiting:
             try:
                 self._outputs[index] = await self._child(self._inputs[index])
-            except StateFailure as failure:
+            except StateError as failure:
                 self._failed += 1
                 if self._state.fails(self._failed, len(self._inputs)):
                     self._report()
                     cause = f"{self._failed} of {len(self._inputs)} items failed, the last with {failure}"
-                    raise StateFailure("States.ExceedToleratedFailureThreshold", cause) from failure
+                    raise StateError("States.ExceedToleratedFailureThreshold", cause) from failure
             self._report()
 
     def _report(self) -> None:

@@ -11,8 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ionfleet_replay.account import Account
 from ionfleet_replay.errors import ReplayError
-from ionfleet_replay.functions import Functions, InvokeRefused
-from ionfleet_replay.paths import Json, StateFailure, compact
+from ionfleet_replay.functions import Functions, InvokeRefusedError
+from ionfleet_replay.paths import Json, StateError, compact
 
 
 class Integrations:
@@ -29,7 +29,7 @@ class Integrations:
         }
 
     async def call(self, integration: str, parameters: Json) -> Json:
-        """Call a service integration and return its result; failures are `StateFailure`."""
+        """Call a service integration and return its result; failures are `StateError`."""
         return await self._calls[integration](parameters)
 
     async def read(self, bucket: str, key: str) -> bytes:
@@ -42,17 +42,17 @@ class Integrations:
         try:
             return await asyncio.to_thread(get)
         except (ClientError, BotoCoreError) as problem:
-            raise StateFailure("States.ItemReaderFailed", f"s3://{bucket}/{key}: {problem}") from problem
+            raise StateError("States.ItemReaderFailed", f"s3://{bucket}/{key}: {problem}") from problem
 
     async def _invoke(self, parameters: Json) -> Json:
         try:
             answer = await self._functions.invoke(parameters["FunctionName"], parameters.get("Payload", {}))
-        except InvokeRefused as refused:
-            raise StateFailure(f"Lambda.{refused.name}", str(refused)) from refused
+        except InvokeRefusedError as refused:
+            raise StateError(f"Lambda.{refused.name}", str(refused)) from refused
         except ReplayError as problem:
-            raise StateFailure("Lambda.ResourceNotFoundException", str(problem)) from problem
+            raise StateError("Lambda.ResourceNotFoundException", str(problem)) from problem
         if answer.error is not None:
-            raise StateFailure(str(answer.error["errorType"]), json.dumps(answer.error))
+            raise StateError(str(answer.error["errorType"]), json.dumps(answer.error))
         return {
             "ExecutedVersion": answer.version,
             "Payload": answer.payload,
@@ -79,6 +79,6 @@ class Integrations:
             return await asyncio.to_thread(method, **arguments)
         except ClientError as problem:
             code = problem.response["Error"]["Code"]
-            raise StateFailure(f"{prefix}.{code.removesuffix('Exception')}Exception", str(problem)) from problem
+            raise StateError(f"{prefix}.{code.removesuffix('Exception')}Exception", str(problem)) from problem
         except BotoCoreError as problem:
-            raise StateFailure(f"{prefix}.SdkClientException", str(problem)) from problem
+            raise StateError(f"{prefix}.SdkClientException", str(problem)) from problem

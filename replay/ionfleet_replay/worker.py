@@ -113,7 +113,7 @@ def _peak_mb() -> float:
 def _answer(handler: Any, event: Any, context: Context) -> dict[str, Any]:
     try:
         result = handler(event, context)
-    except Exception as problem:
+    except Exception as problem:  # noqa: BLE001 - a handler may raise anything
         # The first entry of the traceback is this file's.
         trace = problem.__traceback__.tb_next if problem.__traceback__ else None
         return {"error": _error(type(problem).__name__, str(problem), trace)}
@@ -130,7 +130,7 @@ def serve(environment: dict[str, Any], channel: socket.socket) -> None:
     handler, problem = None, None
     try:
         handler = _load(environment)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - so may its import
         traceback.print_exc()
         problem = _load_error(environment["handler"], error)
     send(channel, {"error": problem})

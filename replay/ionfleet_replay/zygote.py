@@ -119,7 +119,7 @@ class Zygote:
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - the process ends here, whyever
             traceback.print_exc()
         finally:
             sys.stdout.flush()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ionfleet_infrastructure.node import use_installed_node
 
 use_installed_node()
@@ -58,7 +59,7 @@ def python_3_13() -> Path:
         "/usr/bin/python3.13",
     ]
     for candidate in filter(os.path.exists, candidates):
-        version = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+        version = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=True).stdout
         if version.startswith("Python 3.13."):
             return Path(candidate)
     pytest.skip("There is no Python 3.13 here.")

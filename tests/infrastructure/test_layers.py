@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ionfleet_infrastructure.locked import LOCKED_LAYERS, not_built
 from ionfleet_infrastructure.specification import FUNCTIONS, Specification
 
@@ -75,7 +76,7 @@ def test_a_handler_finds_all_that_it_imports_in_its_layers(
     environment = {name: template.spell(value) for name, value in variables.items()}
     environment |= {"AWS_DEFAULT_REGION": "eu-central-1", "AWS_LAMBDA_FUNCTION_NAME": function.name}
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", "POWERTOOLS_TRACE_DISABLED": "1"}
-    result = subprocess.run(  # noqa: S603
+    result = subprocess.run(
         # Isolated and without site-packages: what the layers lack, it does not find.
         [str(python_3_13), "-I", "-S", "-B", "-c", program],
         env=environment,
@@ -102,7 +103,7 @@ assert pyarrow.compute.max(table["mz"]).as_py() == 200.25
 print(round(cpyMSpec.isotopePattern("C6H12O6").masses[0], 4))
 assert not {{"pandas", "scipy", "lxml", "wheezy"}} & sys.modules.keys()
 """
-    result = subprocess.run(  # noqa: S603
+    result = subprocess.run(
         [str(python_3_13), "-I", "-S", "-B", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stdout, result.stderr) == (0, "180.0634\n", "")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_cdk import App, RemovalPolicy, aws_logs
+
 from ionfleet_infrastructure.settings import SettingError, Settings
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from ionfleet_infrastructure.layers import NotBuiltError
 from ionfleet_infrastructure.locked import DIGEST_FILE, LOCKED_LAYERS, is_built, layer_digest, not_built
 from ionfleet_infrastructure.synthesis import make_app
@@ -36,7 +37,7 @@ def run_app(root: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `python app.py` as on a machine without Node."""
     environment |= {"PATH": "/nowhere", "HOME": str(Path.home())}
     command = [sys.executable, str(root / "app.py")]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_app_py_alone_writes_the_same_template_every_time_without_a_node_on_the_path(
@@ -80,7 +81,7 @@ def test_a_deployment_without_built_layers_is_refused_by_their_names(built_root:
     shutil.rmtree(copy / "layers" / "massspec" / "build")
     with (copy / "layers" / "service" / "requirements.txt").open("a") as lock:
         lock.write("# locked again\n")
-    with pytest.raises(NotBuiltError, match="layers massspec, service are not built.*make layers"):
+    with pytest.raises(NotBuiltError, match=r"layers massspec, service are not built.*make layers"):
         make_app(copy, tmp_path / "output", deployable=True)
 
 

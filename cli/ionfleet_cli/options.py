@@ -1,0 +1,202 @@
+"""The options of the commands, and what those that set the configuration come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ionfleet_cli.failures import UsageError
+
+_IONS = "Ions"
+_INSTRUMENT = "Instrument"
+_SCORING = "Scoring"
+_LOCAL = "This run"
+
+Dataset = Annotated[Path, typer.Argument(metavar="DATASET.imzML", help="The dataset; its ibd lies beside it.")]
+DatabaseFile = Annotated[Path, typer.Argument(metavar="FILE", help="A table as TSV or CSV, gzipped or not.")]
+Configuration = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Configuration of the job. Otherwise STEM.job.json or job.json beside the dataset.",
+        show_default=False,
+    ),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="On an error, show where in the program it came from.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")]
+StrictCheck = Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")]
+Checksums = Annotated[
+    bool, typer.Option("--checksums", help="Compare the whole ibd with the checksums that the imzML declares.")
+]
+
+Databases = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--database",
+        "--databases",
+        metavar="FILE",
+        help="Molecular database, a table as TSV or CSV; may be given several times. "
+        "Otherwise those of the configuration, or ionfleet-core, which comes with Ionfleet.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder of the results.", show_default="STEM-results", rich_help_panel=_LOCAL),
+]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Write into a folder that holds other files, too.", rich_help_panel=_LOCAL),
+]
+Assembly = Annotated[
+    Path | None,
+    typer.Option(
+        "--assembly",
+        metavar="DIR",
+        help="Synthesized template, such as cdk.out. Otherwise it is synthesized.",
+        show_default=False,
+        rich_help_panel=_LOCAL,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        max=256,
+        help="Functions that run at one time.",
+        show_default="the processors of this machine",
+        rich_help_panel=_LOCAL,
+    ),
+]
+Keep = Annotated[
+    bool,
+    typer.Option("--keep", help="Keep the folder of the local cloud, its logs included.", rich_help_panel=_LOCAL),
+]
+Plan = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plan",
+        metavar="KEY=VALUE",
+        help="How the work is cut: sort_task_peaks, segment_peaks or isotope_task_formulas. It changes no result.",
+        show_default=False,
+        rich_help_panel=_LOCAL,
+    ),
+]
+Name = Annotated[str | None, typer.Option(help="Name of the dataset in the results.", show_default="STEM")]
+
+Adducts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--adduct",
+        "--adducts",
+        metavar="ADDUCT",
+        help="Such as +H, -H, +Na or [M]+; several times, or divided by commas.",
+        show_default="+H,+Na,+K or -H,+Cl",
+        rich_help_panel=_IONS,
+    ),
+]
+NeutralLosses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--neutral-loss",
+        "--neutral-losses",
+        metavar="LOSS",
+        help="Such as -H2O; likewise.",
+        show_default=False,
+        rich_help_panel=_IONS,
+    ),
+]
+ChemicalModifications = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--chemical-modification",
+        "--chemical-modifications",
+        metavar="MODIFICATION",
+        help="Such as +C2H2O; likewise.",
+        show_default=False,
+        rich_help_panel=_IONS,
+    ),
+]
+MoleculeClasses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--molecule-class",
+        "--molecule-classes",
+        metavar="CLASS",
+        help="Take only molecules of this class of the databases; may be given several times.",
+        show_default=False,
+        rich_help_panel=_IONS,
+    ),
+]
+SkipInvalid = Annotated[
+    bool | None,
+    typer.Option(
+        "--skip-invalid/--no-skip-invalid",
+        help="Take the good rows of a database that has bad ones.",
+        show_default=False,
+        rich_help_panel=_IONS,
+    ),
+]
+
+
+def _instrument(text: str, default: str | bool = False, **settings: Any) -> Any:
+    return typer.Option(help=text, show_default=default, rich_help_panel=_INSTRUMENT, **settings)
+
+
+def _scoring(text: str, default: str | bool = False, **settings: Any) -> Any:
+    return typer.Option(help=text, show_default=default, rich_help_panel=_SCORING, **settings)
+
+
+Polarity = Annotated[str | None, _instrument("positive or negative.", "that of the header")]
+Analyzer = Annotated[str | None, _instrument("orbitrap, fticr or tof.", "told from the header")]
+ResolvingPower = Annotated[float | None, _instrument("Decides how wide isotope peaks are.", "that of the header, or 140000")]
+ResolvingPowerMz = Annotated[float | None, _instrument("The m/z that the resolving power is given at.", "200")]
+IsotopeSigma = Annotated[float | None, _instrument("Width of peaks at m/z 200 in Da, instead of a resolving power.")]
+Ppm = Annotated[float | None, _instrument("Tolerance of m/z.", "3")]
+
+FdrMethod = Annotated[str | None, _scoring("v1 or v3.", "v3")]
+DecoySampleSize = Annotated[int | None, _scoring("Decoys for each target.", "20")]
+IsotopePeaks = Annotated[int | None, _scoring("Peaks of an isotope pattern that are looked for.", "4")]
+MinPixels = Annotated[int | None, _scoring("Pixels that an ion image must have.", "1")]
+Compatibility = Annotated[str | None, _scoring("ionfleet, or metaspace with its known quirks.", "ionfleet")]
+Strict = Annotated[bool | None, _scoring("Take warnings about the inputs for errors.", False)]
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Return the values of configuration fields that were given on the command line.
+
+    Lists of modifiers may be divided by commas; a class of molecules may have a comma in its name.
+    """
+    fields: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, list):
+            parts = value if name == "molecule_classes" else [part.strip() for each in value for part in each.split(",")]
+            fields[name] = parts
+        elif value is not None:
+            fields[name] = value
+    return {name: value for name, value in fields.items() if value != []}
+
+
+def planning(pairs: Sequence[str] | None) -> dict[str, object] | None:
+    """Return the values of `planning` in the pairs KEY=VALUE; whether they are known and possible is checked later.
+
+    Raises
+    ------
+    UsageError
+        A text is no such pair, or a key is given twice.
+
+    """
+    values: dict[str, object] = {}
+    for pair in pairs or ():
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not (key and equals and value):
+            raise UsageError(f"--plan {pair!r} is not KEY=VALUE, such as segment_peaks=100000.")
+        if key in values:
+            raise UsageError(f"--plan {key} is given more than once; give it once.")
+        values[key] = int(value) if value.isascii() and value.isdigit() else value
+    return values or None
