@@ -77,7 +77,7 @@ def find_databases(paths: Sequence[Path]) -> list[LocalDatabase]:
     """
     databases = [LocalDatabase(path, database_name(path)) for path in paths if not is_bundled(path)]
     for database in databases:
-        _check_database(database.path)
+        check_database(database.path)
     counts = Counter(database.name for database in databases)
     for name, count in counts.items():
         if count > 1:
@@ -100,6 +100,21 @@ def database_name(path: Path) -> str:
         if name.lower().endswith(extension) and len(name) > len(extension):
             name = name[: -len(extension)]
     return name
+
+
+def check_database(path: Path) -> None:
+    """Refuse a path that is no file.
+
+    Raises
+    ------
+    InvalidDatabaseError
+        With what is there instead.
+
+    """
+    if path.is_dir():
+        raise InvalidDatabaseError(f"{path} is a folder; give the path of a database, a table as TSV or CSV.")
+    if not path.exists():
+        raise InvalidDatabaseError(f"There is no file {path}; give the path of a database, a table as TSV or CSV.")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -160,13 +175,6 @@ def _check_beginning(path: Path) -> None:
             f"{path} is not imzML: it begins with {beginning[:20]!r}, where XML begins with '<'. "
             "Export the dataset as imzML."
         )
-
-
-def _check_database(path: Path) -> None:
-    if path.is_dir():
-        raise InvalidDatabaseError(f"{path} is a folder; give the path of a database, a table as TSV or CSV.")
-    if not path.exists():
-        raise InvalidDatabaseError(f"There is no file {path}; give the path of a database, a table as TSV or CSV.")
 
 
 def _neighbours(path: Path) -> list[Path]:

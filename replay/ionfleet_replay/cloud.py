@@ -87,12 +87,10 @@ class Cloud:
         self._preload = preload
         self._clock = clock or RealClock()
         self._problem: BaseException | None = None
-        self._started = False
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="cloud-loop", daemon=True)
+        self._thread: threading.Thread | None = None
         self._account = Account()
         self._activity = Activity()
-        self._background = Background(self._loop, self._broken)
+        self._background = Background(self._broken)
         shared = (self._background, self._clock, self._activity, self._observe)
         cores = len(os.sched_getaffinity(0))
         self._functions = Functions(self._account, workers or cores, self._background, self._activity, self._observe)
@@ -136,7 +134,9 @@ class Cloud:
             The template holds something that the local runtime does not implement; nothing is left running.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._started = True
+        loop = asyncio.new_event_loop()
+        self._background.open(loop)
+        self._thread = threading.Thread(target=loop.run_forever, name="cloud-loop", daemon=True)
         self._thread.start()
         try:
             self._zygote = Zygote(self.folder, self._preload)
@@ -211,7 +211,7 @@ class Cloud:
             self._bus.publish(object_created(self._account, written, self._clock.now()))
 
     def _sent(self, queue: str, bodies: list[str]) -> None:
-        self._loop.call_soon_threadsafe(self._wake, queue)
+        self._background.loop.call_soon_threadsafe(self._wake, queue)
         if queue in self._dead_letters:
             for body in bodies:
                 self._observe(DeadLetter(queue, body))
@@ -283,7 +283,7 @@ class Cloud:
         return {poller.source.queue.name: depth for poller, depth in zip(self._pollers, depths, strict=True)}
 
     def _call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+        return asyncio.run_coroutine_threadsafe(work, self._background.loop).result(timeout)
 
     def in_loop(self, action: Callable[[], None]) -> None:
         """Run something in the cloud's event loop, such as `ManualClock.advance`, and wait for it."""
@@ -295,16 +295,20 @@ class Cloud:
 
     def stop(self) -> None:
         """End every process, thread and connection, and forget every object; logs stay in the folder."""
-        if not self._started:
+        thread, self._thread = self._thread, None
+        if thread is None:
             return
-        self._started = False
+        loop = self._background.loop
         try:
             self._call(self._stop(), STOP_TIMEOUT)
         finally:
             if self._server is not None:
                 self._server.stop()
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(STOP_TIMEOUT)
+            # Calls that were under way have failed with the server by now.
+            self._call(loop.shutdown_default_executor(), STOP_TIMEOUT)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
             self._account.close()
             moto_patches.drop_account(self._account.id)
             shutil.rmtree(self.folder / "tmp", ignore_errors=True)

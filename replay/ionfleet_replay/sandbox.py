@@ -110,6 +110,10 @@ class Sandbox:
         """End the process and everything it started, and wait until it is gone."""
         self._zygote.kill(self.pid)
         await self.ended
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket to the process."""
         self._channel.close()
 
 
@@ -188,3 +192,7 @@ class Zygote:
             self._reader.cancel()
         self._control.close()
         await asyncio.to_thread(self._process.wait)
+        for sandbox in self._sandboxes.values():
+            sandbox.close()
+        for channel, _ in self._unborn:
+            channel.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from ionfleet.errors import InvalidDatasetError, OutOfBudgetError
 from ionfleet.formula import InvalidFormulaError
 from ionfleet.identity import dataset_id, execution_name, job_id, job_of, timestamp, trigger_id

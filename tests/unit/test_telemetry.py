@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ionfleet.store import MemoryStore
 from ionfleet.telemetry import Invocation, StageCost, parse_key, read_invocations, record, summarize, telemetry_key
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ionfleet.errors import InvalidDatasetError, InvalidInputError
 from ionfleet.store import MemoryStore
 from ionfleet.uploads import (

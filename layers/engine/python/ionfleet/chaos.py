@@ -111,20 +111,20 @@ def exceeded_levels(images: SparseImages, levels: int) -> npt.NDArray[np.int8]:
     np.maximum.at(highest, images.image, images.value)
     highest = highest[images.image]
     finite = np.isfinite(highest)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         guess = np.floor(images.value / highest * np.float32(levels))
-    level = np.where(finite, guess, 0).astype(np.int64)
-    np.clip(level, 0, levels, out=level)
+        level = np.clip(np.where(finite, guess, 0), 0, levels).astype(np.int64)
+        while True:  # thresholds ascend; the guess is off by one at most where they are not tiny or huge
+            above = finite & (level < levels) & (images.value > _threshold(highest, level, levels))
+            below = finite & (level > 0) & ~(images.value > _threshold(highest, level - 1, levels))
+            if not (above.any() or below.any()):
+                return level.astype(np.int8)
+            level += above
+            level -= below
 
-    def threshold(step: Int64) -> npt.NDArray[np.float32]:
-        return (highest * step.astype(np.float32)) / np.float32(levels)
 
-    with np.errstate(invalid="ignore"):
-        for _ in range(2):  # the guess is off by one at most on either side
-            level += finite & (level < levels) & (images.value > threshold(level))
-        for _ in range(2):
-            level -= finite & (level > 0) & ~(images.value > threshold(level - 1))
-    return level.astype(np.int8)
+def _threshold(highest: npt.NDArray[np.float32], step: Int64, levels: int) -> npt.NDArray[np.float32]:
+    return (highest * step.astype(np.float32)) / np.float32(levels)
 
 
 def _close(stack: npt.NDArray[np.int8], inside: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int8]:

@@ -120,17 +120,36 @@ def _scores_of(
     return np.where((codes[place] == wanted) & (score[place] > 0), score[place], np.nan)
 
 
-def annotation_table(
-    metrics: pa.Table, database: Database, settings: IonSettings, charge: int, ppm: float
-) -> pa.Table:
+FLAT_NAMES = {"total_iso_ints": "total_int", "max_iso_ints": "max_int", "mz_stddev": "mz_std", "theo_ints": "theo_int"}
+"""What the figures of a peak are called in metrics.parquet, before its number, where not as in annotations.parquet."""
+
+
+def flat_metrics(table: pa.Table) -> pa.Table:
+    """Give the figures of every isotope peak columns of their own, numbered from 0."""
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {}
+    for name in table.column_names:
+        column = table.column(name)
+        if not pa.types.is_fixed_size_list(column.type):
+            columns[name] = column
+            continue
+        for peak, values in enumerate(matrix_of(column).T):
+            flat = FLAT_NAMES.get(name, name)
+            columns[f"{flat}_{peak}"] = pa.array(np.ascontiguousarray(values))
+    return pa.table(columns)
+
+
+def annotation_table(metrics: pa.Table, database: Database, settings: IonSettings, charge: int, ppm: float) -> pa.Table:
     """Return the annotations of one database, best first, with molecules, isomers and isobars.
 
-    A row has the scores, per isotope peak the theoretical m/z and intensity, observed mean m/z and its standard deviation,
-    total and maximum intensity and number of points, the molecules of its formula, and what it may be confused with.
+    A row has the scores; per isotope peak the theoretical m/z and intensity, the observed mean m/z and its standard
+    deviation, total and maximum intensity and number of points; the molecules of its formula, and what it may be
+    confused with.
     """
     fdr = metrics.column("fdr").to_numpy()  # NaN, which no comparison passes, where there is none
     shown = metrics.column("is_target").to_numpy() & (metrics.column("msm").to_numpy() > 0) & (fdr <= SHOWN_FDR)
-    table = metrics.filter(pa.array(shown)).sort_by([("msm", "descending"), ("formula", "ascending"), ("modifier", "ascending")])
+    table = metrics.filter(pa.array(shown)).sort_by(
+        [("msm", "descending"), ("formula", "ascending"), ("modifier", "ascending")]
+    )
     parts = {modifier.text: modifier for modifier in modifier_table(settings).targets}
     modifiers = [parts[text] for text in table.column("modifier").to_pylist()]
     formulas = table.column("formula").to_pylist()
@@ -141,7 +160,7 @@ def annotation_table(
     overlaps = isobars(
         table.column("ion_formula").to_pylist(),
         matrix_of(table.column("theo_mz")),
-        matrix_of(table.column("points")) > 0,
+        matrix_of(table.column("nnz")) > 0,
         ppm,
     )
     candidates = [len(part) for part in molecules]
@@ -219,8 +238,8 @@ def _csv_row(row: dict[str, object], head: CsvHead) -> list[object]:
         _joined(row["molecule_names"]),
         _joined(row["molecule_ids"]),
         0.0,
-        row["maximum"][0],  # type: ignore[index]
-        row["total"][0],  # type: ignore[index]
+        row["max_iso_ints"][0],  # type: ignore[index]
+        row["total_iso_ints"][0],  # type: ignore[index]
         row["isomeric_molecules"],
         len(row["isomers"]),  # type: ignore[arg-type]
         len(row["isobars"]),  # type: ignore[arg-type]

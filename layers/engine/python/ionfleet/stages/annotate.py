@@ -18,6 +18,15 @@ from ionfleet.stages.common import Report, measurement, runs_of, segment_key
 
 IMAGE_ROW_GROUP = 256
 
+ISOTOPE_COLUMNS = {
+    "total_iso_ints": "total",
+    "max_iso_ints": "maximum",
+    "mz_mean": "mz_mean",
+    "mz_stddev": "mz_std",
+    "nnz": "points",
+}
+"""Columns with a value an isotope peak, by METASPACE's names, and the fields of `Measured` they come from."""
+
 
 def annotate(stores: Stores, task: SegmentTask) -> Report:
     """Measure the ions of a segment; write the images of targets with msm above 0, then the metrics."""
@@ -33,9 +42,7 @@ def annotate(stores: Stores, task: SegmentTask) -> Report:
     batches = list(measure(peaks, patterns, grid, measurement(plan.configuration)))
     images = _image_table(ions, batches)
     metrics = _metrics_table(ions, [measured for measured, _ in batches])
-    stores.work.create(
-        segment_key(task.execution, task.task, "images.parquet"), parquet_bytes(images, IMAGE_ROW_GROUP)
-    )
+    stores.work.create(segment_key(task.execution, task.task, "images.parquet"), parquet_bytes(images, IMAGE_ROW_GROUP))
     stores.work.create(metrics_key, parquet_bytes(metrics))
     return Report(task.task, {"ions": len(ions), "peaks": len(peaks), "kept": len(metrics), "images": len(images)})
 
@@ -59,10 +66,10 @@ def _metrics_table(ions: IonTable, batches: Sequence[Measured]) -> pa.Table:
     columns: dict[str, pa.Array] = {"ion": ions.ion.take(pa.array(row)), "target": pa.array(ions.target[row])}
     for name in ("chaos", "spatial", "spectral", "msm", "mz_err_abs", "mz_err_rel"):
         columns[name] = pa.array(column(name))
-    for name in ("total", "maximum", "mz_mean", "mz_std", "points"):
-        columns[name] = matrix_column(column(name))
+    for name, field in ISOTOPE_COLUMNS.items():
+        columns[name] = matrix_column(column(field))
     columns["theo_mz"] = matrix_column(ions.mz[row])
-    columns["theo_intensity"] = matrix_column(ions.intensity[row])
+    columns["theo_ints"] = matrix_column(ions.intensity[row])
     return pa.table(columns)
 
 

@@ -15,7 +15,7 @@ from ionfleet.fdr import LEVELS
 from ionfleet.plan import Plan, RenderTask, StageTasks, Stores, read_plan
 from ionfleet.planning import RENDER_TASK_IMAGES, cut_range
 from ionfleet.stages.common import job_database, manifest_lines, segment_key, table_key
-from ionfleet.tables import CsvHead, DatabaseMetrics, annotation_table, annotations_csv, database_metrics
+from ionfleet.tables import CsvHead, DatabaseMetrics, annotation_table, annotations_csv, database_metrics, flat_metrics
 
 LISTED_INVALID = 1000
 """Invalid ions that the job's facts spell out; the rest is counted."""
@@ -61,19 +61,23 @@ def _read_segments(stores: Stores, plan: Plan, segments: int) -> pa.Table:
 
 def _images_to_render(annotations: pa.Table, measured: pa.Table) -> pa.Table:
     """List one row an annotated (formula, modifier): its ion and the segment that keeps its images, by segment."""
-    chosen = annotations.select(["formula", "modifier", "ion_formula"]).group_by(
-        ["formula", "modifier", "ion_formula"], use_threads=False
-    ).aggregate([])
+    chosen = (
+        annotations.select(["formula", "modifier", "ion_formula"])
+        .group_by(["formula", "modifier", "ion_formula"], use_threads=False)
+        .aggregate([])
+    )
     place = pc.index_in(chosen.column("ion_formula"), measured.column("ion").combine_chunks())
     segment = measured.column("segment").take(place)
-    order = [("segment", "ascending"), ("ion_formula", "ascending"), ("formula", "ascending"), ("modifier", "ascending")]
+    order = [
+        ("segment", "ascending"),
+        ("ion_formula", "ascending"),
+        ("formula", "ascending"),
+        ("modifier", "ascending"),
+    ]
     return chosen.append_column("segment", segment).sort_by(order)
 
 
-def _write_tables(
-    stores: Stores, plan: Plan, metrics: pa.Table, annotations: pa.Table, images: pa.Table
-) -> None:
-    public = [name for name in metrics.column_names if name != "segment"]
+def _write_tables(stores: Stores, plan: Plan, metrics: pa.Table, annotations: pa.Table, images: pa.Table) -> None:
     head = CsvHead(
         generated_at=datetime.fromisoformat(plan.claimed_at).strftime("%Y-%m-%d %H:%M:%S"),
         note=f"Ionfleet {plan.versions['ionfleet']}, job {plan.job}.",
@@ -82,7 +86,7 @@ def _write_tables(
         dataset_id=plan.dataset.id,
     )
     files = {
-        "metrics.parquet": parquet_bytes(metrics.select(public)),
+        "metrics.parquet": parquet_bytes(flat_metrics(metrics.drop_columns(["segment"]))),
         "annotations.parquet": parquet_bytes(annotations.drop_columns(["segment"])),
         "annotations.csv": annotations_csv(annotations, head).encode(),
         "images.parquet": parquet_bytes(images),

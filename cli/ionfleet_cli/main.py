@@ -1,0 +1,174 @@
+"""The `ionfleet` command: what can be said on the command line. What is done about it is in the other modules.
+
+They are imported by the commands that need them, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ionfleet_cli import options, terminal
+from ionfleet_cli.failures import ExitCode, error_boundary
+
+if TYPE_CHECKING:
+    from ionfleet_cli.validation import Inspection
+
+EPILOG = "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong input, 130 stopped."
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
+
+application = typer.Typer(
+    name="ionfleet",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+
+
+def main() -> None:
+    """Run the command of this process, and end the process with its exit code."""
+    terminal.tolerate_any_encoding()
+    application(prog_name="ionfleet")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"ionfleet {version('ionfleet')}")
+        raise typer.Exit
+
+
+@application.callback()
+def ionfleet(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Annotate imaging mass spectrometry datasets against molecular databases.
+
+    Runs the functions, queues and state machine of the cloud on this machine: no account is needed.
+    """
+
+
+@application.command(epilog=EPILOG)
+def run(
+    dataset: options.Dataset,
+    database: options.Databases = None,
+    config: options.Configuration = None,
+    name: options.Name = None,
+    out: options.Out = None,
+    force: options.Force = False,
+    adduct: options.Adducts = None,
+    neutral_loss: options.NeutralLosses = None,
+    chemical_modification: options.ChemicalModifications = None,
+    molecule_class: options.MoleculeClasses = None,
+    skip_invalid: options.SkipInvalid = None,
+    polarity: options.Polarity = None,
+    analyzer: options.Analyzer = None,
+    resolving_power: options.ResolvingPower = None,
+    resolving_power_mz: options.ResolvingPowerMz = None,
+    isotope_sigma: options.IsotopeSigma = None,
+    ppm: options.Ppm = None,
+    fdr_method: options.FdrMethod = None,
+    decoy_sample_size: options.DecoySampleSize = None,
+    isotope_peaks: options.IsotopePeaks = None,
+    min_pixels: options.MinPixels = None,
+    compatibility: options.Compatibility = None,
+    strict: options.Strict = None,
+    plan: options.Plan = None,
+    assembly: options.Assembly = None,
+    workers: options.Workers = None,
+    keep: options.Keep = False,
+    debug: options.Debug = False,
+) -> None:
+    """Annotate a dataset: run the whole chain on this machine, and write its results into a folder.
+
+    Options override the configuration.
+
+    [bold]Examples[/bold]
+
+    ionfleet run brain.imzML
+
+    ionfleet run brain.imzML --database hmdb.tsv --polarity positive --adduct +H,+Na --ppm 3
+
+    ionfleet run brain.imzML --config job.json --out results --workers 4
+    """
+    with error_boundary(debug=debug):
+        from ionfleet_cli.run import Places, annotate, prepare
+
+        overrides = options.given(
+            name=name, adducts=adduct, neutral_losses=neutral_loss, chemical_modifications=chemical_modification,
+            molecule_classes=molecule_class, skip_invalid=skip_invalid, polarity=polarity, analyzer=analyzer,
+            resolving_power=resolving_power, resolving_power_mz=resolving_power_mz, isotope_sigma=isotope_sigma,
+            ppm=ppm, fdr_method=fdr_method, decoy_sample_size=decoy_sample_size, isotope_peaks=isotope_peaks,
+            min_pixels=min_pixels, compatibility=compatibility, strict=strict, planning=options.planning(plan),
+        )  # fmt: skip
+        request = prepare(dataset, database or [], config, overrides)
+        annotate(request, Places(out, assembly, force=force, keep=keep), workers, terminal.output())
+
+
+@application.command(epilog=EPILOG)
+def validate(
+    dataset: options.Dataset,
+    config: options.Configuration = None,
+    strict: options.StrictCheck = False,
+    checksums: options.Checksums = False,
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Report everything that is wrong with a dataset, or worth knowing, without running anything.
+
+    [bold]Example[/bold]
+
+    ionfleet validate brain.imzML --checksums
+    """
+    with error_boundary(debug=debug):
+        from ionfleet_cli.validation import validate_dataset
+
+        _report(validate_dataset(dataset, config, strict=strict, checksums=checksums), as_json)
+
+
+@application.command("validate-database", epilog=EPILOG)
+def validate_database(
+    file: options.DatabaseFile,
+    strict: options.StrictCheck = False,
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Report every row of a molecular database that is refused, and why, without running anything.
+
+    [bold]Example[/bold]
+
+    ionfleet validate-database hmdb.tsv
+    """
+    with error_boundary(debug=debug):
+        from ionfleet_cli import validation
+
+        _report(validation.validate_database(file, strict=strict), as_json)
+
+
+@application.command(add_help_option=False, context_settings=PASS_ON)
+def simulate(context: typer.Context) -> None:
+    """Simulate a dataset with known ions in it; its options are those of --help after it."""
+    with error_boundary(debug=False):
+        from ionfleet_simulate.command import simulate as command
+
+        simulator = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        simulator.command()(command)
+        simulator(context.args, prog_name="ionfleet simulate")
+
+
+def _report(inspection: Inspection, as_json: bool) -> None:
+    from ionfleet_cli.validation import show
+
+    console = terminal.output()
+    if as_json:
+        console.print(inspection.to_json(), markup=False)
+    else:
+        show(inspection, console)
+    if not inspection.good:
+        raise typer.Exit(ExitCode.INVALID_INPUT)
