@@ -54,6 +54,8 @@ UNUSED = re.compile(
 """Files of a wheel that no function needs. (libarrow_substrait is needed, since libarrow_python is linked to it, and so
 is the header in cpyMSpec, which it reads when imported.)"""
 
+LEFT_BY_TOOLS = re.compile(r"/\.|\.pyc$")
+
 
 class LayerError(Exception):
     """A layer cannot be built, or is not what was locked."""
@@ -168,8 +170,9 @@ def layer_folders() -> Iterator[tuple[str, Path]]:
 
 
 def size(folder: Path) -> int:
-    """Return the bytes of a folder's files, without what Python compiled beside them."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    """Return the bytes of a folder's files, without what tools left beside them."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files if not LEFT_BY_TOOLS.search(f"/{path.relative_to(folder)}"))
 
 
 def megabytes(count: int) -> str:

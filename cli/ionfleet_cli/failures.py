@@ -12,8 +12,8 @@ from types import FrameType
 from typing import NoReturn
 
 import typer
-from ionfleet.errors import InvalidInputError, IonfleetError
 
+from ionfleet.errors import InvalidInputError, IonfleetError
 from ionfleet_cli import terminal
 
 
@@ -64,8 +64,8 @@ def error_boundary(*, debug: bool) -> Iterator[None]:
             yield
     except (KeyboardInterrupt, StoppedError):
         _end(ExitCode.INTERRUPTED, "Stopped.", debug=debug)
-    except BrokenPipeError:
-        # Whoever read the output has gone; Typer ends the process for that without a word.
+    except (typer.Exit, BrokenPipeError):
+        # A command may end itself; and where the reader of the output has gone, Typer ends it without a word.
         raise
     except (CommandError, IonfleetError, OSError) as error:
         _end(exit_code_of(error), str(error), debug=debug)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ionfleet.errors import InvalidConfigurationError, InvalidDatabaseError, InvalidDatasetError, InvalidInputError
-
 from ionfleet_cli.failures import UsageError
 
 BUNDLED = "ionfleet-core"

@@ -153,7 +153,7 @@ def validate_database(
 
 @application.command(add_help_option=False, context_settings=PASS_ON)
 def simulate(context: typer.Context) -> None:
-    """Simulate a dataset with known ions in it; its options are those of --help after it."""
+    """Simulate a dataset with known ions in it."""
     with error_boundary(debug=False):
         from ionfleet_simulate.command import simulate as command
 

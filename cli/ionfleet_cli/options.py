@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -37,7 +37,6 @@ Databases = Annotated[
     list[Path] | None,
     typer.Option(
         "--database",
-        "--databases",
         metavar="FILE",
         help="Molecular database, a table as TSV or CSV; may be given several times. "
         "Otherwise those of the configuration, or ionfleet-core, which comes with Ionfleet.",
@@ -46,7 +45,9 @@ Databases = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Folder of the results.", show_default="STEM-results", rich_help_panel=_LOCAL),
+    typer.Option(
+        "--out", metavar="DIR", help="Folder of the results.", show_default="STEM-results", rich_help_panel=_LOCAL
+    ),
 ]
 Force = Annotated[
     bool,
@@ -93,7 +94,6 @@ Adducts = Annotated[
     list[str] | None,
     typer.Option(
         "--adduct",
-        "--adducts",
         metavar="ADDUCT",
         help="Such as +H, -H, +Na or [M]+; several times, or divided by commas.",
         show_default="+H,+Na,+K or -H,+Cl",
@@ -104,7 +104,6 @@ NeutralLosses = Annotated[
     list[str] | None,
     typer.Option(
         "--neutral-loss",
-        "--neutral-losses",
         metavar="LOSS",
         help="Such as -H2O; likewise.",
         show_default=False,
@@ -115,7 +114,6 @@ ChemicalModifications = Annotated[
     list[str] | None,
     typer.Option(
         "--chemical-modification",
-        "--chemical-modifications",
         metavar="MODIFICATION",
         help="Such as +C2H2O; likewise.",
         show_default=False,
@@ -126,7 +124,6 @@ MoleculeClasses = Annotated[
     list[str] | None,
     typer.Option(
         "--molecule-class",
-        "--molecule-classes",
         metavar="CLASS",
         help="Take only molecules of this class of the databases; may be given several times.",
         show_default=False,
@@ -144,17 +141,19 @@ SkipInvalid = Annotated[
 ]
 
 
-def _instrument(text: str, default: str | bool = False, **settings: Any) -> Any:
-    return typer.Option(help=text, show_default=default, rich_help_panel=_INSTRUMENT, **settings)
+def _instrument(text: str, default: str | bool = False) -> object:
+    return typer.Option(help=text, show_default=default, rich_help_panel=_INSTRUMENT)
 
 
-def _scoring(text: str, default: str | bool = False, **settings: Any) -> Any:
-    return typer.Option(help=text, show_default=default, rich_help_panel=_SCORING, **settings)
+def _scoring(text: str, default: str | bool = False) -> object:
+    return typer.Option(help=text, show_default=default, rich_help_panel=_SCORING)
 
 
 Polarity = Annotated[str | None, _instrument("positive or negative.", "that of the header")]
 Analyzer = Annotated[str | None, _instrument("orbitrap, fticr or tof.", "told from the header")]
-ResolvingPower = Annotated[float | None, _instrument("Decides how wide isotope peaks are.", "that of the header, or 140000")]
+ResolvingPower = Annotated[
+    float | None, _instrument("Decides how wide isotope peaks are.", "that of the header, or 140000")
+]
 ResolvingPowerMz = Annotated[float | None, _instrument("The m/z that the resolving power is given at.", "200")]
 IsotopeSigma = Annotated[float | None, _instrument("Width of peaks at m/z 200 in Da, instead of a resolving power.")]
 Ppm = Annotated[float | None, _instrument("Tolerance of m/z.", "3")]
@@ -167,19 +166,20 @@ Compatibility = Annotated[str | None, _scoring("ionfleet, or metaspace with its 
 Strict = Annotated[bool | None, _scoring("Take warnings about the inputs for errors.", False)]
 
 
-def given(**values: Any) -> dict[str, Any]:
+def given(**values: object) -> dict[str, object]:
     """Return the values of configuration fields that were given on the command line.
 
     Lists of modifiers may be divided by commas; a class of molecules may have a comma in its name.
     """
-    fields: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, list):
-            parts = value if name == "molecule_classes" else [part.strip() for each in value for part in each.split(",")]
-            fields[name] = parts
-        elif value is not None:
-            fields[name] = value
-    return {name: value for name, value in fields.items() if value != []}
+    fields = {
+        name: _parts(value) if isinstance(value, list) and name != "molecule_classes" else value
+        for name, value in values.items()
+    }
+    return {name: value for name, value in fields.items() if value is not None and value != []}
+
+
+def _parts(texts: Sequence[str]) -> list[str]:
+    return [part.strip() for text in texts for part in text.split(",")]
 
 
 def planning(pairs: Sequence[str] | None) -> dict[str, object] | None:

@@ -1,4 +1,4 @@
-"""`ionfleet validate` and `validate-database`: everything that is wrong with an input, or worth knowing, without a run."""
+"""`ionfleet validate` and `validate-database`: all that is wrong with an input, or worth knowing."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from rich.console import Console
+from rich.text import Text
+
 from ionfleet.configuration import JobConfiguration, ResolvedConfiguration, resolve
 from ionfleet.databases import Database, inspect_database
 from ionfleet.errors import InvalidConfigurationError, InvalidDatasetError
 from ionfleet.findings import Finding, errors_of
 from ionfleet.imzml import check_checksums, inspect_imzml
 from ionfleet.index import DatasetHeader, SpectraIndex
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from ionfleet_cli import terminal
 from ionfleet_cli.local_files import (
     LocalDataset,
@@ -83,11 +82,8 @@ def validate_database(path: Path, *, strict: bool) -> Inspection:
 
 def show(inspection: Inspection, console: Console) -> None:
     """Print an inspection for people: facts, errors, warnings, and what follows from them."""
-    facts = Table.grid(padding=(0, 2))
     for name, value in inspection.facts.items():
-        facts.add_row(terminal.styled(name, "bold"), terminal.styled(value))
-    if inspection.facts:
-        console.print(facts)
+        console.print(terminal.styled(f"{name:<18}", "bold") + terminal.styled(value))
     for severity in STYLES:
         for finding in inspection.findings:
             if finding.severity == severity:
@@ -102,7 +98,9 @@ def _described(finding: Finding) -> Text:
 
 def _verdict(inspection: Inspection) -> Text:
     n_errors = len(errors_of(inspection.findings))
-    counts = f"{terminal.counted(n_errors, 'error')}, {terminal.counted(len(inspection.findings) - n_errors, 'warning')}"
+    counts = (
+        f"{terminal.counted(n_errors, 'error')}, {terminal.counted(len(inspection.findings) - n_errors, 'warning')}"
+    )
     if inspection.good:
         return terminal.styled(f"{inspection.subject} can be used: {counts}.", "green")
     return terminal.styled(f"{inspection.subject} cannot be used: {counts}.", "bold red")
@@ -149,7 +147,7 @@ def _dataset_facts(index: SpectraIndex, resolved: ResolvedConfiguration | None) 
     header, grid = index.header, index.geometry()
     facts = {
         "spectra": f"{header.n_spectra:,}",
-        "pixels": f"{len(grid.pixel_index):,} in an image of {grid.width:,} × {grid.height:,}",
+        "pixels": f"{len(grid.pixel_index):,} in an image of {grid.width:,} by {grid.height:,}",
         "pixel size": _pixel_size(header.pixel_size_um),
         "peaks": f"{header.n_points:,}",
         "m/z": _mz_range(index),
@@ -173,7 +171,7 @@ def _of(value: bool | None, true: str, false: str) -> str:
 
 
 def _pixel_size(size: tuple[float, float] | None) -> str:
-    return "not said" if size is None else f"{size[0]:g} × {size[1]:g} µm"
+    return "not said" if size is None else f"{size[0]:g} by {size[1]:g} µm"
 
 
 def _mz_range(index: SpectraIndex) -> str:

@@ -59,7 +59,7 @@ def _tell(environment: StatusEnvironment, completion: Completion | None) -> None
         return
     status = completion.status
     bind(status.execution)
-    logger.info(f"Job {status.state}", extra={"failure": status.failure, "announced": completion.announce})
+    logger.info(f"Job {status.state}", extra={"error": status.error, "reason": status.message})
     metrics.add_metric(f"Jobs{status.state.title().replace('_', '')}", MetricUnit.Count, 1)
     if completion.announce:
         clients.topics().publish(

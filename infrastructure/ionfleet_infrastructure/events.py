@@ -19,9 +19,6 @@ DELIVERY_ATTEMPTS = 185
 class Rules(Construct):
     """Events of the buckets to their queues, ends of executions to the status function."""
 
-    def __init__(self, scope: Construct, id: str) -> None:
-        super().__init__(scope, id)
-
     def uploads(self, bucket: aws_s3.IBucket, events: EventQueue) -> None:
         """Deliver what is put into the input bucket and may concern the planner.
 

@@ -9,7 +9,7 @@ from aws_cdk import Duration, RemovalPolicy, aws_iam, aws_lambda, aws_logs, aws_
 from constructs import Construct
 
 from ionfleet_infrastructure.grants import TRACING_ACTIONS, allow, allow_access, allow_open
-from ionfleet_infrastructure.layers import ARCHITECTURE, NOT_SOURCES, RUNTIME, Layers
+from ionfleet_infrastructure.layers import ARCHITECTURE, RUNTIME, Layers, source_code
 from ionfleet_infrastructure.nag import acknowledge
 from ionfleet_infrastructure.settings import Settings
 from ionfleet_infrastructure.specification import Specification
@@ -57,7 +57,7 @@ class FleetFunction(Construct):
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
             handler="handler.handler",
-            code=aws_lambda.Code.from_asset(str(code / specification.name), exclude=NOT_SOURCES),
+            code=source_code(code / specification.name),
             layers=layers.select(specification.layers),
             memory_size=specification.memory_mb,
             timeout=self.timeout,

@@ -14,6 +14,7 @@ OPEN_KEYS = {
     "datasets/*": "A dataset's prefix is its user's choice, its id a hash.",
     "datasets/*/index.parquet": "A dataset's id is a hash of its files.",
     "datasets/*/runs/*": "A dataset's id is a hash of its files; a run is named by its spectra.",
+    "datasets/*/runs/*.index": "A dataset's id is a hash of its files; a run is named by its spectra.",
     "claims/*": "A job's id is a hash of its inputs.",
     "manifests/*": "An execution is named after its job, whose id is a hash of its inputs.",
     "ended/*": "An execution is named after its job, whose id is a hash of its inputs.",

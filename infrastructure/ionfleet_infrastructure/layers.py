@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from aws_cdk import Annotations, aws_lambda
+from aws_cdk import Annotations, IgnoreMode, aws_lambda
 from constructs import Construct
 
 from ionfleet_infrastructure.locked import LOCKED_LAYERS, layer_digest, not_built
@@ -14,7 +14,7 @@ from ionfleet_infrastructure.specification import ADAPTERS, ENGINE
 RUNTIME = aws_lambda.Runtime.PYTHON_3_13
 ARCHITECTURE = aws_lambda.Architecture.X86_64
 SOURCE_LAYERS = (ENGINE, ADAPTERS)
-NOT_SOURCES = ["**/__pycache__", "**/*.pyc"]
+LEFT_BY_TOOLS = ["__pycache__", "*.pyc", ".*"]
 
 
 class NotBuiltError(Exception):
@@ -56,7 +56,7 @@ class Layers(Construct):
         return [self._versions[name] for name in names]
 
     def _source_layer(self, name: str, folder: Path) -> aws_lambda.LayerVersion:
-        return self._layer(name, aws_lambda.Code.from_asset(str(folder / name), exclude=NOT_SOURCES))
+        return self._layer(name, source_code(folder / name))
 
     def _locked_layer(self, name: str, folder: Path, *, deployable: bool) -> aws_lambda.LayerVersion:
         source = folder / name / "build" if deployable else folder / "not-fetched"
@@ -70,3 +70,8 @@ class Layers(Construct):
             compatible_runtimes=[RUNTIME],
             compatible_architectures=[ARCHITECTURE],
         )
+
+
+def source_code(folder: Path) -> aws_lambda.Code:
+    """Return a folder of our own sources as code, without what running and checking them leaves there."""
+    return aws_lambda.Code.from_asset(str(folder), exclude=LEFT_BY_TOOLS, ignore_mode=IgnoreMode.GIT)

@@ -21,6 +21,8 @@ class Alarms(Construct):
 
     def __init__(self, scope: Construct, id: str) -> None:
         super().__init__(scope, id)
+        # Not encrypted with alias/aws/sns as the other topic: CloudWatch may not use that key, and what an alarm says
+        # (its name, and that it was raised) is no secret.
         self.topic = aws_sns.Topic(self, "Topic", enforce_ssl=True)
         self.topic.add_to_resource_policy(
             aws_iam.PolicyStatement(

@@ -62,7 +62,15 @@ PLANNER = Specification(
     layers=FLEET_LAYERS,
     input=Access(read=("datasets/*", "databases/*"), versions=True),
     work=Access(
-        read=("databases/*", "datasets/*/index.parquet", "claims/*", "manifests/*", "ended/*", "isotopes/*"),
+        read=(
+            "databases/*",
+            "datasets/*/index.parquet",
+            "datasets/*/runs/*.index",
+            "claims/*",
+            "manifests/*",
+            "ended/*",
+            "isotopes/*",
+        ),
         write=("databases/*", "datasets/*/index.parquet", "claims/*", "manifests/*"),
     ),
     results=Access(

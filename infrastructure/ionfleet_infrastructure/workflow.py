@@ -33,6 +33,9 @@ TRANSIENT = [
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
 ]
+CRASHED = ["Runtime.ExitError", "Sandbox.Timedout", "Lambda.Unknown", "States.Timeout"]
+"""A function that ran out of memory or time, which a second try on another machine may survive."""
+
 LOGGING_ACTIONS = [
     "logs:CreateLogDelivery",
     "logs:GetLogDelivery",
@@ -43,8 +46,6 @@ LOGGING_ACTIONS = [
     "logs:DescribeResourcePolicies",
     "logs:DescribeLogGroups",
 ]
-CRASHED = ["Runtime.ExitError", "Sandbox.Timedout", "Lambda.Unknown", "States.Timeout"]
-"""A function that ran out of memory or time, which a second try on another machine may survive."""
 
 
 class Workflow(Construct):
@@ -118,7 +119,7 @@ class Workflow(Construct):
         task = self._invoke(
             stage,
             stage.capitalize(),
-            {"execution.$": "$.execution", "plan.$": "$.plan"},
+            sfn.TaskInput.from_object({"execution.$": "$.execution", "plan.$": "$.plan"}),
             result_selector={"tasks.$": "$.Payload.tasks", "manifest.$": "$.Payload.manifest"},
             result_path=f"$.{next_stage}",
         )
@@ -139,7 +140,7 @@ class Workflow(Construct):
             result_path=sfn.JsonPath.DISCARD,
         )
         fan_out.item_processor(self._item(stage))
-        nothing = sfn.Pass(self, f"Nothing to {stage}") if stage != "isotopes" else sfn.Pass(self, "No new isotopes")
+        nothing = sfn.Pass(self, f"No {stage} tasks")
         first: sfn.IChainable = fan_out
         if catch:
             fan_out.add_catch(self._failed, errors=["States.ALL"], result_path="$.error")
@@ -150,10 +151,15 @@ class Workflow(Construct):
 
     def _item(self, stage: str) -> sfn.Chain:
         """Handle one line of a manifest; a failure is written down where the status function finds it."""
-        task = self._invoke(stage, f"{stage.capitalize()} task", "$", result_selector={}, result_path=None)
-        failed = sfn.Fail(
-            self, f"{stage.capitalize()} task failed", error_path="$.error.Error", cause_path="$.error.Cause"
-        )
+        task = self._invoke(stage, f"{stage.capitalize()} task", sfn.TaskInput.from_json_path_at("$"), {})
+        failed = _fail_with_error(self, f"{stage.capitalize()} task failed")
+        record = self._record_failure(stage)
+        record.add_catch(failed, errors=["States.ALL"], result_path=sfn.JsonPath.DISCARD)
+        task.add_catch(record.next(failed), errors=["States.ALL"], result_path="$.error")
+        return sfn.Chain.start(task)
+
+    def _record_failure(self, stage: str) -> tasks.CallAwsService:
+        """Write down which task failed and why."""
         record = tasks.CallAwsService(
             self,
             f"Record {stage} failure",
@@ -173,56 +179,36 @@ class Workflow(Construct):
             result_path=sfn.JsonPath.DISCARD,
             task_timeout=sfn.Timeout.duration(TASK_GRACE),
         )
-        record.add_retry(
-            errors=["States.ALL"],
-            interval=Duration.seconds(2),
-            backoff_rate=2,
-            max_attempts=5,
-            max_delay=Duration.seconds(60),
-            jitter_strategy=sfn.JitterType.FULL,
-        )
-        record.add_catch(failed, errors=["States.ALL"], result_path=sfn.JsonPath.DISCARD)
-        task.add_catch(record.next(failed), errors=["States.ALL"], result_path="$.error")
-        return sfn.Chain.start(task)
+        _retry(record, ["States.ALL"], 5)
+        return record
 
     def _publish(self) -> sfn.Chain:
         """Have the status function publish the results."""
-        task = self._invoke(
-            "status",
-            "Publish",
-            {"execution.$": "$.execution", "plan.$": "$.plan", "outcome": "SUCCEEDED", "stages.$": "$.stages"},
-            result_path=sfn.JsonPath.DISCARD,
-        )
+        task = self._tell_status("Publish", {"outcome": "SUCCEEDED"})
         task.add_catch(self._failed, errors=["States.ALL"], result_path="$.error")
         return self._enter("publish").next(task).next(sfn.Succeed(self, "Done"))
 
     def _report_failure(self) -> sfn.Chain:
         """Have the status function say why the job failed, then fail with that reason."""
-        task = self._invoke(
-            "status",
-            "Report failure",
-            {
-                "execution.$": "$.execution",
-                "plan.$": "$.plan",
-                "outcome": "FAILED",
-                "stages.$": "$.stages",
-                "error.$": "$.error",
-            },
-            result_path=sfn.JsonPath.DISCARD,
-        )
-        failed = sfn.Fail(self, "Failed", error_path="$.error.Error", cause_path="$.error.Cause")
-        # The rule on failed executions calls the status function once more.
+        task = self._tell_status("Report failure", {"outcome": "FAILED", "error.$": "$.error"})
+        failed = _fail_with_error(self, "Failed")
+        # Nothing is lost: the rule on failed executions calls the status function once more.
         task.add_catch(failed, errors=["States.ALL"], result_path=sfn.JsonPath.DISCARD)
         return sfn.Chain.start(task).next(failed)
+
+    def _tell_status(self, title: str, outcome: Mapping[str, str]) -> tasks.LambdaInvoke:
+        """Call the status function with the outcome, and with what the execution knows."""
+        known = {"execution.$": "$.execution", "plan.$": "$.plan", "stages.$": "$.stages"}
+        payload = sfn.TaskInput.from_object({**known, **outcome})
+        return self._invoke("status", title, payload, result_path=sfn.JsonPath.DISCARD)
 
     def _invoke(
         self,
         function: str,
         title: str,
-        payload: str | Mapping[str, object],
-        *,
-        result_selector: Mapping[str, object] | None = None,
-        result_path: str | None,
+        payload: sfn.TaskInput,
+        result_selector: Mapping[str, str] | None = None,
+        result_path: str | None = None,
     ) -> tasks.LambdaInvoke:
         """Call a function's published version, and call it again when that may help."""
         fleet_function = self._functions[function]
@@ -230,23 +216,15 @@ class Workflow(Construct):
             self,
             title,
             lambda_function=fleet_function.version,
-            payload=sfn.TaskInput.from_json_path_at(payload)
-            if isinstance(payload, str)
-            else sfn.TaskInput.from_object(payload),
+            payload=payload,
             result_selector=result_selector,
             result_path=result_path,
             retry_on_service_exceptions=False,
             task_timeout=sfn.Timeout.duration(fleet_function.timeout.plus(TASK_GRACE)),
         )
-        for errors, attempts in ((THROTTLED, 16), (TRANSIENT, 8), (CRASHED, 2)):
-            task.add_retry(
-                errors=errors,
-                interval=Duration.seconds(2),
-                backoff_rate=2,
-                max_attempts=attempts,
-                max_delay=Duration.seconds(60),
-                jitter_strategy=sfn.JitterType.FULL,
-            )
+        _retry(task, THROTTLED, 16)
+        _retry(task, TRANSIENT, 8)
+        _retry(task, CRASHED, 2)
         return task
 
     def _role(self) -> aws_iam.Role:
@@ -266,6 +244,23 @@ class Workflow(Construct):
         allow_open(role, [*TRACING_ACTIONS, *sampling], ["*"], "X-Ray's actions know no resources.")
         allow_open(role, LOGGING_ACTIONS, ["*"], "The actions of log deliveries know no resources.")
         return role
+
+
+def _retry(task: sfn.TaskStateBase, errors: list[str], attempts: int) -> None:
+    """Try again up to `attempts` times, after random waits of up to 2, 4, 8, … 60 seconds."""
+    task.add_retry(
+        errors=errors,
+        interval=Duration.seconds(2),
+        backoff_rate=2,
+        max_attempts=attempts,
+        max_delay=Duration.seconds(60),
+        jitter_strategy=sfn.JitterType.FULL,
+    )
+
+
+def _fail_with_error(scope: Construct, title: str) -> sfn.Fail:
+    """Fail with the error that a Catch left in `$.error`."""
+    return sfn.Fail(scope, title, error_path="$.error.Error", cause_path="$.error.Cause")
 
 
 def executions_arn(scope: Construct) -> str:

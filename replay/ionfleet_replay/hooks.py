@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections import defaultdict
@@ -10,9 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from werkzeug.test import EnvironBuilder
-
-from ionfleet_replay.calls import Call, Handler, Response, answer, refusal
+from ionfleet_replay.calls import Call, Environ, Handler, Response, answer, refusal
 from ionfleet_replay.states import PAYLOAD_LIMIT
 
 SERVICES = frozenset({"s3", "sqs", "sns", "states", "sts"})
@@ -86,9 +85,7 @@ class ObjectWrites:
         return repeated
 
     def _describe(self, call: Call) -> Written:
-        headers = {"Authorization": call.header("Authorization") or "", "Host": call.header("Host") or ""}
-        head = EnvironBuilder(path=call.path, method="HEAD", headers=headers).get_environ()
-        response = self._moto(Call(head))
+        response = self._moto(Call(_head(call.environ)))
         if not response.ok:
             raise RuntimeError(f"{call.bucket}/{call.key} was written but cannot be described: {response.status}")
         return Written(
@@ -99,6 +96,16 @@ class ObjectWrites:
             version=response.header("x-amz-version-id"),
             reason=WRITES[call.operation],
         )
+
+
+def _head(environ: Environ) -> Environ:
+    """Return the request that asks for the headers of the object that `environ` writes."""
+    kept = {name: value for name, value in environ.items() if not name.startswith("HTTP_")}
+    for name in ("HTTP_HOST", "HTTP_AUTHORIZATION"):
+        kept[name] = environ.get(name, "")
+    for name in ("RAW_URI", "REQUEST_URI"):
+        kept[name] = str(environ.get(name, "")).partition("?")[0]
+    return {**kept, "REQUEST_METHOD": "HEAD", "QUERY_STRING": "", "CONTENT_LENGTH": "0", "wsgi.input": io.BytesIO()}
 
 
 class Messages:

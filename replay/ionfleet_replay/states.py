@@ -10,7 +10,7 @@ import asyncio
 import json
 import random
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -273,7 +273,7 @@ class MapRun:
         self._inputs = inputs
         self._scope = scope
         self._identifier = identifier
-        self._waiting = iter(range(len(inputs)))
+        self._waiting = deque(range(len(inputs)))
         self._outputs: dict[int, Json] = {}
         self._failed = 0
 
@@ -291,12 +291,14 @@ class MapRun:
         return [self._outputs[index] for index in sorted(self._outputs)]
 
     async def _lane(self) -> None:
-        for index in self._waiting:
+        while self._waiting:
+            index = self._waiting.popleft()
             try:
                 self._outputs[index] = await self._child(self._inputs[index])
             except StateError as failure:
                 self._failed += 1
                 if self._state.fails(self._failed, len(self._inputs)):
+                    self._waiting.clear()
                     self._report()
                     cause = f"{self._failed} of {len(self._inputs)} items failed, the last with {failure}"
                     raise StateError("States.ExceedToleratedFailureThreshold", cause) from failure

@@ -24,6 +24,7 @@ import traceback
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 MESSAGE_LIMIT = 1 << 17
 
 
@@ -56,6 +57,8 @@ class Zygote:
         self._children: set[int] = set()
         self._worker = load_worker()
         self._libc = ctypes.CDLL(None)
+        # What an environment started and left behind comes to this process, which reaps it.
+        self._libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
         self._wake, wake = socket.socketpair()
         wake.setblocking(False)
         self._wake.setblocking(False)
@@ -126,12 +129,19 @@ class Zygote:
             os._exit(code)
 
     def _reap(self) -> None:
-        while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if not pid:
-                return
-            self._children.discard(pid)
-            self._control.send(json.dumps({"ended": pid, "status": status}).encode())
+        while (ended := _ended_child()) is not None:
+            pid, status = ended
+            if pid in self._children:
+                self._children.discard(pid)
+                self._control.send(json.dumps({"ended": pid, "status": status}).encode())
+
+
+def _ended_child() -> tuple[int, int] | None:
+    try:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (pid, status) if pid else None
 
 
 def main() -> None:

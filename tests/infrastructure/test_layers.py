@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from conftest import Template
 
 LAMBDA_LIMIT_BYTES = 250 * 1024 * 1024
+LEFT_BY_TOOLS = re.compile(r"/\.|\.pyc$")
 LOCKED_VERSION = re.compile(r"^([a-z0-9-]+)==([^ ]+)", re.MULTILINE)
 
 
@@ -60,7 +61,7 @@ def test_a_function_with_its_layers_fits_what_lambda_unzips(
         path.stat().st_size
         for folder in folders
         for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not LEFT_BY_TOOLS.search(f"/{path.relative_to(folder)}")
     )
     assert 0 < size < LAMBDA_LIMIT_BYTES
 

@@ -24,6 +24,7 @@ ALLOWED = [
     ("Planner", "s3:PutObject", f"{RESULTS}/inputs/datasets/a/b.imzML/status.json"),
     ("Planner", "s3:PutObject", f"{RESULTS}/results/ds-1/job-1/status.json"),
     ("Planner", "s3:GetObject", f"{WORK}/ended/job-1.json"),
+    ("Planner", "s3:GetObject", f"{WORK}/datasets/ds-1/runs/00000000-00000100.index"),
     ("Launcher", "s3:GetObject", f"{WORK}/manifests/job-1/plan.json"),
     ("Launcher", "states:StartExecution", "<WorkflowStateMachine>"),
     ("Launcher", "states:DescribeExecution", f"{EXECUTIONS}:job-1"),
@@ -50,6 +51,7 @@ ALLOWED = [
 REFUSED = [
     ("Planner", "s3:PutObject", f"{INPUT}/datasets/a/b.imzML"),
     ("Planner", "s3:PutObject", f"{WORK}/ended/job-1.json"),
+    ("Planner", "s3:GetObject", f"{WORK}/datasets/ds-1/runs/00000000-00000100.run"),
     ("Planner", "s3:PutObject", f"{WORK}/datasets/ds-1/runs/00000000-00000100.run"),
     ("Planner", "s3:PutObject", f"{RESULTS}/results/ds-1/job-1/annotations.csv"),
     ("Planner", "states:StartExecution", "<WorkflowStateMachine>"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ionfleet_infrastructure.layers import NotBuiltError
-from ionfleet_infrastructure.locked import DIGEST_FILE, LOCKED_LAYERS, is_built, layer_digest, not_built
+from ionfleet_infrastructure.locked import DIGEST_FILE, LOCKED_LAYERS, layer_digest
 from ionfleet_infrastructure.synthesis import make_app
 
 TEMPLATE = "Ionfleet.template.json"
@@ -33,6 +33,22 @@ def built_root(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
+@pytest.fixture(scope="module")
+def local(built_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The assembly of those sources for local runs."""
+    folder = tmp_path_factory.mktemp("local")
+    make_app(built_root, folder).synth()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def deployable(built_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The assembly of those sources for a deployment."""
+    folder = tmp_path_factory.mktemp("deployable")
+    make_app(built_root, folder, deployable=True).synth()
+    return folder
+
+
 def run_app(root: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `python app.py` as on a machine without Node."""
     environment |= {"PATH": "/nowhere", "HOME": str(Path.home())}
@@ -41,14 +57,13 @@ def run_app(root: Path, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_app_py_alone_writes_the_same_template_every_time_without_a_node_on_the_path(
-    built_root: Path, tmp_path: Path
+    built_root: Path, local: Path
 ) -> None:
     result = run_app(built_root)
     template = built_root / "cdk.out" / TEMPLATE
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == f"The template is {template}\n"
-    make_app(built_root, tmp_path).synth()
-    assert template.read_bytes() == (tmp_path / TEMPLATE).read_bytes()
+    assert template.read_bytes() == (local / TEMPLATE).read_bytes()
 
 
 def test_app_py_names_a_wrong_setting_without_a_traceback(built_root: Path) -> None:
@@ -57,22 +72,32 @@ def test_app_py_names_a_wrong_setting_without_a_traceback(built_root: Path) -> N
     assert result.stderr == "Context maxConcurrency is 'no'; use a whole number from 1 to 10000.\n"
 
 
-def test_a_deployment_has_the_template_of_local_runs_with_the_built_layers_in_it(
-    built_root: Path, tmp_path: Path
-) -> None:
-    local, deployed = tmp_path / "local", tmp_path / "deployed"
-    make_app(built_root, local).synth()
-    make_app(built_root, deployed, deployable=True).synth()
-    assert (local / TEMPLATE).read_bytes() == (deployed / TEMPLATE).read_bytes()
-    wheels = {path.name for path in deployed.glob("asset.*/python/*.py")}
+def test_a_deployment_has_the_template_of_local_runs_with_the_built_layers_in_it(local: Path, deployable: Path) -> None:
+    assert (local / TEMPLATE).read_bytes() == (deployable / TEMPLATE).read_bytes()
+    wheels = {path.name for path in deployable.glob("asset.*/python/*.py")}
     assert wheels == {f"{name}.py" for name in LOCKED_LAYERS}
     assert not list(local.glob("asset.*/python/*.py"))
 
 
-def test_the_cdk_refuses_to_deploy_an_assembly_for_local_runs(assembly: Path, built_root: Path, tmp_path: Path) -> None:
-    assert any("make layers" in message for message in error_messages(assembly))
-    make_app(built_root, tmp_path, deployable=True).synth()
-    assert error_messages(tmp_path) == []
+def test_what_tools_leave_beside_the_sources_is_not_deployed(built_root: Path, local: Path, tmp_path: Path) -> None:
+    used, output = tmp_path / "used", tmp_path / "output"
+    shutil.copytree(built_root, used)
+    for litter in (".mypy_cache/3.11/cache.db", "__pycache__/handler.cpython-313.pyc", ".DS_Store"):
+        for folder in ("functions/sort", "layers/engine/python/ionfleet", "layers/engine"):
+            file = used / folder / litter
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("left here")
+    make_app(used, output).synth()
+    assert (output / TEMPLATE).read_bytes() == (local / TEMPLATE).read_bytes()
+    staged = [path.relative_to(output).as_posix() for path in output.glob("asset.*/**/*")]
+    assert staged
+    assert not [path for path in staged if "pycache" in path or "/." in path]
+
+
+def test_the_cdk_refuses_to_deploy_an_assembly_for_local_runs(local: Path, deployable: Path) -> None:
+    (message,) = error_messages(local)
+    assert "make layers" in message
+    assert error_messages(deployable) == []
 
 
 def test_a_deployment_without_built_layers_is_refused_by_their_names(built_root: Path, tmp_path: Path) -> None:
@@ -91,19 +116,8 @@ def test_the_cdk_command_line_asks_for_a_deployable_assembly(root: Path) -> None
     assert configuration["output"] != "cdk.out"
 
 
-def test_a_layer_is_built_only_when_it_was_made_from_its_lock(built_root: Path, tmp_path: Path) -> None:
-    layers = tmp_path / "layers"
-    shutil.copytree(built_root / "layers", layers)
-    assert not_built(layers) == []
-    with (layers / "numerics" / "requirements.txt").open("a") as lock:
-        lock.write("# locked again\n")
-    assert not is_built(layers, "numerics")
-    assert not_built(layers) == ["numerics"]
-
-
 def error_messages(assembly: Path) -> list[str]:
     """Return the errors in an assembly's metadata, with which the CDK's command line stops."""
     manifest = json.loads((assembly / "manifest.json").read_text())
-    stack = manifest["artifacts"]["Ionfleet"]
-    metadata = stack.get("metadata") or json.loads((assembly / stack["additionalMetadataFile"]).read_text())
+    metadata = json.loads((assembly / manifest["artifacts"]["Ionfleet"]["additionalMetadataFile"]).read_text())
     return [entry["data"] for entries in metadata.values() for entry in entries if entry["type"] == "aws:cdk:error"]

@@ -106,7 +106,7 @@ class CloudMaker:
         self.seen: list[Observation] = []
 
     def __call__(self, stack: StackBuilder, **options: Any) -> Cloud:
-        options = {"preload": ("boto3",), "observer": self.seen.append, "workers": 2, **options}
+        options = {"preload": (), "observer": self.seen.append, "workers": 2, **options}
         cloud = Cloud(stack.write(), self._folder / f"cloud{len(self.clouds)}", **options)
         self.clouds.append(cloud)
         cloud.start()

@@ -59,7 +59,7 @@ def test_costs_are_added_up_by_stage() -> None:
     assert costs["sort"] == StageCost(
         invocations=2,
         cold_starts=1,
-        seconds=2.0,
+        billed_seconds=2.0,
         gb_seconds=4.0,
         peak_mb=400,
         bytes_in=20_000,

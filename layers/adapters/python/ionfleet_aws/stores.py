@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as LostConnectionError
 
 from ionfleet.errors import IonfleetError, ThrottledError, TransientError
 from ionfleet.store import ObjectInfo, ObjectMissingError
@@ -133,7 +134,7 @@ class S3Store:
             return b""
         try:
             body = answer["Body"].read()
-        except (HTTPClientError, IncompleteReadError) as error:
+        except (LostConnectionError, HTTPClientError, IncompleteReadError) as error:
             raise _InterruptedError(f"Reading {self._where(key)} broke off: {error}. Try again.") from error
         self._count(answer, bytes_in=len(body))
         return body
@@ -207,7 +208,7 @@ class S3Store:
         except ClientError as error:
             self._count(error.response)
             raise _translated(error, self._where(key)) from error
-        except HTTPClientError as error:
+        except (LostConnectionError, HTTPClientError) as error:
             raise TransientError(f"S3 did not answer about {self._where(key)}: {error}. Try again.") from error
 
 

@@ -36,3 +36,7 @@ class InvalidConfigurationError(InvalidInputError):
 
 class OutOfBudgetError(IonfleetError):
     """The job cannot be cut so that it fits memory, time, a limit of a service, or the budget it was given."""
+
+
+class DamagedObjectError(IonfleetError):
+    """An object in the work bucket is not what was written there; removing it lets the next job make it anew."""

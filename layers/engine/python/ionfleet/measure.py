@@ -22,6 +22,7 @@ Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
+Shape = tuple[int, ...]  # of arrays over ions and isotopes: (n, k)
 
 BATCH_POINTS = 1 << 20
 _POINT_BITS = 21
@@ -81,8 +82,8 @@ class Images:
 class Measured:
     """Metrics of m ions, one row each; arrays over isotopes have shape [m, k].
 
-    `row` points into the patterns given. `chaos`, `spatial`, `spectral` are NaN where an earlier zero made them
-    needless. m/z errors are in Da, `mz_mean` and `mz_std` in m/z, `total`, `maximum` in the dataset's intensity units.
+    `row` points into the patterns given. `chaos`, `spatial`, `spectral` are in [0, 1]. m/z errors are in Da, `mz_mean`
+    and `mz_std` in m/z, `total`, `maximum` in the dataset's intensity units.
     """
 
     row: Int64
@@ -99,8 +100,8 @@ class Measured:
 
     @property
     def msm(self) -> Float64:
-        """Product of the three scores; what was not computed counts as 0."""
-        return np.nan_to_num(self.chaos) * np.nan_to_num(self.spatial) * np.nan_to_num(self.spectral)
+        """Metabolite-signal match: the product of the three scores."""
+        return self.chaos * self.spatial * self.spectral
 
 
 def find_windows(mz: Float64, patterns: Patterns, ppm: float) -> Windows:
@@ -165,25 +166,24 @@ def _batches(rows: Int64, points: Int64, pixels: int) -> Iterator[Int64]:
 def _measure_batch(
     peaks: SortedPeaks, patterns: Patterns, windows: Windows, rows: Int64, grid: Grid, settings: Settings
 ) -> tuple[Measured, Images]:
+    shape = patterns.mz.shape
+    pixels = len(grid.pixel_index)
     present = windows.points >= max(1, settings.min_pixels)
     windows = Windows(windows.left, np.where(present, windows.right, windows.left))
     slot, index = _gather(windows)
-    images = _aggregate(slot, peaks.pixel[index], peaks.intensity[index], patterns.mz.shape[1], len(grid.pixel_index))
-    sums = _sums(images, *patterns.mz.shape)
+    images = _aggregate(slot, peaks.pixel[index], peaks.intensity[index], shape[1], pixels)
+    sums = _sums(images, shape)
     spectral = _spectral(sums, patterns.intensity)
-    if settings.metaspace:
-        correlation = _correlation_single(images, *patterns.mz.shape, len(grid.pixel_index))
-    else:
-        correlation = _correlation(sums, len(grid.pixel_index))
+    correlation = _correlation_single(images, shape, pixels) if settings.metaspace else _correlation(sums, pixels)
     spatial = _spatial(correlation, sums.first_pixels, patterns.intensity)
-    chaos = np.full(len(rows), np.nan)
+    chaos = np.zeros(len(rows))
     wanted = np.flatnonzero(patterns.target | ((spatial > 0) & (spectral > 0)))
     chaos[wanted] = _chaos(images, wanted, len(rows), grid, settings)
-    kept = patterns.target | (np.nan_to_num(chaos) * spatial * spectral > 0)
-    points_kept = kept[slot // patterns.mz.shape[1]]
+    kept = patterns.target | (chaos * spatial * spectral > 0)
+    points_kept = kept[slot // shape[1]]
     mean, std = _mz_statistics(peaks, slot[points_kept], index[points_kept], patterns.mz)
     err_abs, err_rel = _mz_errors(mean, present, patterns, settings.metaspace)
-    total, maximum = _totals(images, *patterns.mz.shape)
+    total, maximum = _totals(images, shape)
     measured = Measured(
         row=rows[kept],
         chaos=chaos[kept],
@@ -216,7 +216,7 @@ def _aggregate(slot: Int64, pixel: npt.NDArray[np.uint32], intensity: Float32, i
     one ion with more points than those bits hold are sorted the plain way.
     """
     ion, isotope = np.divmod(slot, isotopes)
-    key = (ion * pixels + pixel) * isotopes + isotope
+    key = np.add(ion * pixels, pixel, dtype=np.int64) * isotopes + isotope
     if len(key) < 1 << _POINT_BITS:
         packed = np.sort((key << _POINT_BITS) | np.arange(len(key)))
         order = packed & ((1 << _POINT_BITS) - 1)
@@ -227,7 +227,8 @@ def _aggregate(slot: Int64, pixel: npt.NDArray[np.uint32], intensity: Float32, i
     starts = np.flatnonzero(np.diff(key, prepend=-1))
     value = intensity[order]
     if len(starts) < len(key):
-        value = np.add.reduceat(value, starts)
+        with np.errstate(over="ignore"):
+            value = np.add.reduceat(value, starts)
         key = key[starts]
     place, isotope = np.divmod(key, isotopes)
     ion, rank = np.divmod(place, pixels)
@@ -245,17 +246,17 @@ class _Sums:
     first_pixels: Int64
 
 
-def _sums(images: Images, ions: int, isotopes: int) -> _Sums:
+def _sums(images: Images, shape: Shape) -> _Sums:
     """Sum values, squares, and products with the first isotope's image in the same pixel."""
     value = images.value.astype(np.float64)
     new_pixel = np.ones(len(value), bool)
     new_pixel[1:] = (images.ion[1:] != images.ion[:-1]) | (images.pixel[1:] != images.pixel[:-1])
     head = np.flatnonzero(new_pixel)
     first_value = np.where(images.isotope[head] == 0, value[head], 0.0)[np.cumsum(new_pixel) - 1]
-    slot = images.ion * isotopes + images.isotope
+    slot = images.ion * shape[1] + images.isotope
 
     def per_slot(weights: Float64) -> Float64:
-        return np.bincount(slot, weights, ions * isotopes).reshape(ions, isotopes)
+        return np.asarray(np.bincount(slot, weights, shape[0] * shape[1]), np.float64).reshape(shape)
 
     with np.errstate(invalid="ignore", over="ignore"):
         return _Sums(
@@ -263,7 +264,7 @@ def _sums(images: Images, ions: int, isotopes: int) -> _Sums:
             squares=per_slot(value * value),
             with_first=per_slot(value * first_value),
             where_first=per_slot(np.where(first_value > 0, value, 0.0)),
-            first_pixels=np.bincount(images.ion[images.isotope == 0], minlength=ions),
+            first_pixels=np.bincount(images.ion[images.isotope == 0], minlength=shape[0]),
         )
 
 
@@ -282,16 +283,18 @@ def _correlation(sums: _Sums, pixels: int) -> Float64:
         spread = sums.squares - sums.total**2 / pixels
         spread = np.where(spread > _FLAT * sums.squares, spread, np.nan)
         covariance = sums.with_first[:, 1:] - sums.total[:, :1] * sums.total[:, 1:] / pixels
-        return np.nan_to_num(covariance / np.sqrt(spread[:, :1] * spread[:, 1:]), posinf=0.0, neginf=0.0)
+        correlation = covariance / np.sqrt(spread[:, :1] * spread[:, 1:])
+    return np.where(np.isfinite(correlation), correlation, 0.0)
 
 
-def _correlation_single(images: Images, ions: int, isotopes: int, pixels: int) -> Float64:
+def _correlation_single(images: Images, shape: Shape, pixels: int) -> Float64:
     """Correlate as METASPACE does, in float32 from pixel to pixel: its rounding reaches the fifth decimal.
 
     Pixels where the ion has no signal in any isotope are not visited but corrected for.
     """
     new_pixel = np.ones(len(images.value), bool)
     new_pixel[1:] = (images.ion[1:] != images.ion[:-1]) | (images.pixel[1:] != images.pixel[:-1])
+    ions, isotopes = shape
     ion = images.ion[new_pixel]
     value = np.zeros((len(ion), isotopes), np.float32)
     value[np.cumsum(new_pixel) - 1, images.isotope] = images.value
@@ -300,7 +303,7 @@ def _correlation_single(images: Images, ions: int, isotopes: int, pixels: int) -
     def per_slot(terms: Float32) -> Float32:
         sums = np.zeros(ions * isotopes, np.float32)
         np.add.at(sums, slot, terms.ravel())
-        return sums.reshape(ions, isotopes)
+        return sums.reshape(shape)
 
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         mean = per_slot(value) / np.float32(pixels)
@@ -366,13 +369,12 @@ def _mz_errors(mean: Float64, present: Bool, patterns: Patterns, metaspace: bool
     return absolute, np.nan_to_num(relative)
 
 
-def _totals(images: Images, ions: int, isotopes: int) -> tuple[Float32, Float32]:
-    """Return sum and maximum over the pixels of every image, float32[ions, isotopes]."""
-    slot = images.ion * isotopes + images.isotope
-    total = np.bincount(slot, images.value, ions * isotopes)
-    maximum = np.zeros(ions * isotopes, np.float32)
+def _totals(images: Images, shape: Shape) -> tuple[Float32, Float32]:
+    """Return sum and maximum over the pixels of every image, float32[ions, isotopes]; infinite ones as the largest."""
+    slot = images.ion * shape[1] + images.isotope
+    total = np.bincount(slot, images.value, shape[0] * shape[1])
+    maximum = np.zeros(shape[0] * shape[1], np.float32)
     np.maximum.at(maximum, slot, images.value)
-    shape = (ions, isotopes)
     with np.errstate(over="ignore"):
         return np.nan_to_num(total.astype(np.float32)).reshape(shape), np.nan_to_num(maximum).reshape(shape)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ionfleet.errors import DamagedObjectError
 from ionfleet.store import ObjectStore
 
 BLOCK = 8192
@@ -66,7 +67,9 @@ class RunIndex:
         head = json.loads(line)
         middle = 8 * head["blocks"]
         first_mz = np.frombuffer(arrays[:middle], "<f8")
-        return RunIndex(head["peaks"], head["dropped"], head["last_mz"], first_mz, np.frombuffer(arrays[middle:], "<f4"))
+        return RunIndex(
+            head["peaks"], head["dropped"], head["last_mz"], first_mz, np.frombuffer(arrays[middle:], "<f4")
+        )
 
     def block_ranges(self, lower: Float64, upper: Float64) -> list[tuple[int, int]]:
         """Return the ranges of blocks, first ≤ i < stop, that hold every peak in the m/z ranges [lower, upper].
@@ -162,7 +165,7 @@ def read_ranges(
 
     """
     parts = [
-        decode_blocks(store.get_range(key, first * _BLOCK_BYTES, (min(stop * BLOCK, index.peaks) - first * BLOCK) * PEAK_BYTES))
+        _read_blocks(store, key, index, first, stop)
         for key, index in runs
         for first, stop in index.block_ranges(lower, upper)
     ]
@@ -172,3 +175,14 @@ def read_ranges(
     intensity = np.concatenate([part.intensity for part in parts])
     pixel = np.concatenate([part.pixel for part in parts])
     return SortedPeaks(mz, intensity, pixel) if len(parts) == 1 else sort_peaks(mz, intensity, pixel)
+
+
+def _read_blocks(store: ObjectStore, key: str, index: RunIndex, first: int, stop: int) -> SortedPeaks:
+    length = (min(stop * BLOCK, index.peaks) - first * BLOCK) * PEAK_BYTES
+    data = store.get_range(key, first * _BLOCK_BYTES, length)
+    if len(data) != length:
+        raise DamagedObjectError(
+            f"Sorted run {key} gave {len(data):,} bytes from byte {first * _BLOCK_BYTES:,} where its index promises {length:,}. "
+            "Remove the dataset's runs from the work bucket and run the job again."
+        )
+    return decode_blocks(data)

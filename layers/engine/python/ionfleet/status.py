@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ionfleet.findings import Finding
-from ionfleet.jobs import Failure, State
+from ionfleet.jobs import State
 from ionfleet.store import ObjectMissingError, ObjectStore
 from ionfleet.telemetry import StageCost
 
@@ -63,6 +63,7 @@ class DatabaseStatus(InputStatus):
 class JobStatus(BaseModel):
     """How a job stands, or ended. `results` is the prefix of its files in the results bucket.
 
+    Where it failed, `error` and `message` say why, `stage`, `task` and `object` where, as in `ionfleet.jobs.Failure`.
     `stages` tells what the stages cost until the job ended.
     """
 
@@ -77,7 +78,11 @@ class JobStatus(BaseModel):
     results: str
     claimed_at: str
     ended_at: str | None = None
-    failure: Failure | None = None
+    error: str | None = None
+    message: str | None = None
+    stage: str | None = None
+    task: int | None = None
+    object: str | None = None
     stages: dict[str, StageCost] | None = None
     annotations: dict[str, dict[str, int]] | None = None
 

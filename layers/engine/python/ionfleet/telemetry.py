@@ -50,7 +50,7 @@ class StageCost:
 
     invocations: int
     cold_starts: int
-    seconds: float
+    billed_seconds: float
     gb_seconds: float
     peak_mb: int
     bytes_in: int
@@ -106,7 +106,7 @@ def _cost(invocations: list[Invocation]) -> StageCost:
     return StageCost(
         invocations=len(invocations),
         cold_starts=sum(each.cold for each in invocations),
-        seconds=milliseconds / 1000,
+        billed_seconds=milliseconds / 1000,
         gb_seconds=mb_milliseconds / 1024 / 1000,
         peak_mb=max(each.peak_mb for each in invocations),
         bytes_in=sum(each.bytes_in for each in invocations),

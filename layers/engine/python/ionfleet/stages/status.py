@@ -179,7 +179,7 @@ def _job_status(
         results=plan.results_prefix,
         claimed_at=plan.claimed_at,
         ended_at=end.at,
-        failure=end.failure,
+        **({} if end.failure is None else end.failure.model_dump()),
         stages=dict(costs),
         annotations=facts.get("annotations") if facts is not None else None,
     )

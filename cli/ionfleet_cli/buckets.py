@@ -1,0 +1,72 @@
+"""The buckets of the cloud, as the command line uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
+from pydantic import BaseModel
+
+from ionfleet_replay import Cloud
+
+Document = TypeVar("Document", bound=BaseModel)
+
+
+class Bucket:
+    """One bucket, by the S3 client of whoever runs the cloud."""
+
+    def __init__(self, client: Any, name: str) -> None:  # noqa: ANN401 - boto3's clients have no type of their own
+        self._client = client
+        self._name = name
+
+    def get(self, key: str) -> bytes | None:
+        """Return an object, None where there is none."""
+        try:
+            answer = self._client.get_object(Bucket=self._name, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+                return None
+            raise
+        return bytes(answer["Body"].read())
+
+    def read(self, key: str, model: type[Document]) -> Document | None:
+        """Return a JSON document, None where there is none."""
+        data = self.get(key)
+        return None if data is None else model.model_validate_json(data)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that begin with a prefix."""
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
+            yield from (item["Key"] for item in page.get("Contents", ()))
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object."""
+        self._client.put_object(Bucket=self._name, Key=key, Body=data)
+
+    def upload(self, key: str, path: Path) -> None:
+        """Write an object from a file, in parts where it is large."""
+        self._client.upload_file(str(path), self._name, key)
+
+    def download(self, key: str, path: Path) -> None:
+        """Write an object to a file, whose folder is made if need be."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._client.download_file(self._name, key, str(path))
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """The three buckets."""
+
+    input: Bucket
+    work: Bucket
+    results: Bucket
+
+    @classmethod
+    def of(cls, cloud: Cloud) -> Buckets:
+        """Return the buckets that the cloud's stack names in its outputs."""
+        client = cloud.client("s3")
+        names = (cloud.outputs[f"{which}Bucket"] for which in ("Input", "Work", "Results"))
+        return cls(*(Bucket(client, name) for name in names))

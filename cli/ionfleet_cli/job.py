@@ -1,0 +1,121 @@
+"""Follows the job that a dataset becomes, from its upload to its end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ionfleet import errors
+from ionfleet.brief import plan_key
+from ionfleet.errors import InvalidInputError
+from ionfleet.jobs import Failure
+from ionfleet.plan import Plan
+from ionfleet.status import JobStatus, UploadStatus, job_status_key
+from ionfleet.uploads import DatasetName
+from ionfleet_cli import terminal
+from ionfleet_cli.buckets import Bucket
+from ionfleet_cli.failures import CommandError, ExitCode
+from ionfleet_cli.progress import Progress
+from ionfleet_cli.watch import Watch
+from ionfleet_replay import Observation, StateEntered, StateExited
+
+
+class Job:
+    """A dataset on its way. `heard` is to be called with what the cloud tells."""
+
+    def __init__(self, progress: Progress, work: Bucket) -> None:
+        self._progress = progress
+        self._work = work
+        self._planned = False
+
+    def heard(self, observation: Observation) -> None:
+        """Take an observation up; where a stage has left figures behind, have them shown."""
+        if isinstance(observation, StateEntered):
+            self._tell_plan(observation.execution)
+        self._progress.observe(observation)
+        if isinstance(observation, StateExited) and observation.state == "Partition":
+            self._tell_partition(observation.execution)
+        elif isinstance(observation, StateExited) and observation.state == "Merge":
+            self._tell_merge(observation.execution)
+
+    def follow(self, results: Bucket, name: DatasetName, watch: Watch) -> JobStatus:
+        """Wait until a dataset's job has succeeded, and return its status.
+
+        Raises
+        ------
+        CommandError
+            The dataset was rejected or the job failed, with the reason.
+
+        """
+        self._progress.begin("plan")
+        upload = watch.wait(lambda: _settled(results.read(name.status_key, UploadStatus)))
+        if upload.dataset is None or upload.job is None or upload.execution is None:
+            self._progress.fail()
+            raise _failure(Failure(error=upload.error or "", message=upload.message or "", stage="plan"))
+        self._tell_plan(upload.execution)
+        key = job_status_key(upload.dataset, upload.job)
+        status = watch.wait(lambda: _ended(results.read(key, JobStatus)))
+        if status.state != "SUCCEEDED":
+            failure = status.failure or Failure(error=status.state, message="No reason is known.")
+            self._progress.fail(failure.stage)
+            raise _failure(failure)
+        self._progress.end()
+        return status
+
+    def _tell_plan(self, execution: str) -> None:
+        plan = None if self._planned else self._work.read(plan_key(execution), Plan)
+        if plan is None:
+            return
+        self._planned = True
+        dataset, progress = plan.dataset, self._progress
+        peaks = terminal.counted(dataset.points, "peak")
+        formulas = terminal.counted(sum(database.formulas for database in plan.databases), "formula")
+        progress.describe("plan", f"{terminal.counted(dataset.pixels, 'pixel')}, {peaks}, {formulas}")
+        progress.end("plan")
+        for name, stage, amount in (("sort", plan.sort, peaks), ("isotopes", plan.isotopes, formulas)):
+            if stage.tasks:
+                progress.describe(name, amount)
+                progress.count(name, 0, stage.tasks)
+            else:
+                progress.pass_by([name])
+
+    def _tell_partition(self, execution: str) -> None:
+        facts = self._facts(f"manifests/{execution}/partition.json")
+        if facts:
+            ions = terminal.counted(facts["ions"], "ion")
+            self._progress.describe("partition", f"{terminal.counted(facts['peaks'], 'peak')}, {ions}")
+            self._progress.describe("annotate", ions)
+            self._progress.count("annotate", 0, facts["tasks"])
+
+    def _tell_merge(self, execution: str) -> None:
+        facts = self._facts(f"jobs/{execution}/tables/facts.json")
+        if facts:
+            best = sum(levels["10"] for levels in facts["annotations"].values())
+            self._progress.describe("merge", f"{terminal.counted(best, 'annotation')} at 10 % FDR")
+            self._progress.describe("render", terminal.counted(facts["images"], "image"))
+            self._progress.count("render", 0, facts["render_tasks"])
+
+    def _facts(self, key: str) -> dict[str, Any]:
+        """Return what a stage wrote down, nothing where it failed before."""
+        data = self._work.get(key)
+        facts: dict[str, Any] = {} if data is None else json.loads(data)
+        return facts
+
+
+def _settled(status: UploadStatus | None) -> UploadStatus | None:
+    return None if status is None or status.state == "waiting" else status
+
+
+def _ended(status: JobStatus | None) -> JobStatus | None:
+    return None if status is None or status.state == "RUNNING" else status
+
+
+def _failure(failure: Failure) -> CommandError:
+    """Return the error that ends a run for the reason that a job gave."""
+    stage = f"stage {failure.stage}" if failure.stage else ""
+    task = f"task {failure.task}" if failure.task is not None else ""
+    place = ", ".join(filter(None, (stage, task, failure.object)))
+    kind = getattr(errors, failure.error, None)
+    invalid = isinstance(kind, type) and issubclass(kind, InvalidInputError)
+    text = f"{failure.error} ({place}): {failure.message}" if place else f"{failure.error}: {failure.message}"
+    return CommandError(text, ExitCode.INVALID_INPUT if invalid else ExitCode.FAILURE)

@@ -1,0 +1,201 @@
+"""`ionfleet run`: a dataset through the whole chain, on a cloud that lives as long as the run."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ionfleet.configuration import JobConfiguration
+from ionfleet.errors import InvalidConfigurationError
+from ionfleet.status import JobStatus
+from ionfleet_cli import report, terminal
+from ionfleet_cli.buckets import Buckets
+from ionfleet_cli.display import Display, display_on
+from ionfleet_cli.failures import CommandError, UsageError
+from ionfleet_cli.job import Job
+from ionfleet_cli.local_files import (
+    BUNDLED,
+    LocalDatabase,
+    LocalDataset,
+    find_databases,
+    find_dataset,
+    is_bundled,
+    read_configuration_bytes,
+)
+from ionfleet_cli.progress import Progress
+from ionfleet_cli.results import ResultsFolder, download
+from ionfleet_cli.submission import dataset_name, import_databases, upload_dataset
+from ionfleet_cli.watch import Watch
+from ionfleet_replay import Cloud, ReplayError, synthesize
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+"""Where the CDK app is: the package is installed from its sources."""
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to annotate with what, all of it found and checked as far as that can be done here."""
+
+    dataset: LocalDataset
+    databases: tuple[LocalDatabase, ...]
+    configuration: JobConfiguration
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the results go, None for the default; an assembly that need not be synthesized; what may be left behind."""
+
+    out: Path | None = None
+    assembly: Path | None = None
+    force: bool = False
+    keep: bool = False
+
+
+def prepare(
+    imzml: Path, databases: Sequence[Path], configuration: Path | None, overrides: Mapping[str, Any]
+) -> Request:
+    """Return what a command line asks for.
+
+    Parameters
+    ----------
+    imzml
+        The dataset.
+    databases
+        Files, or `ionfleet-core`; none leaves the choice to the configuration.
+    configuration
+        A `job.json`, None for the one beside the dataset.
+    overrides
+        Fields of the configuration to set.
+
+    Raises
+    ------
+    InvalidInputError
+        A file is missing or evidently wrong.
+    UsageError
+        The options make no configuration.
+
+    """
+    dataset = find_dataset(imzml)
+    dataset_name(dataset)
+    path = configuration or dataset.configuration
+    job = JobConfiguration() if path is None else JobConfiguration.from_json(read_configuration_bytes(path), str(path))
+    files = find_databases(databases)
+    if databases:
+        names = [BUNDLED if is_bundled(each) else None for each in databases]
+        given = iter(files)
+        overrides = {**overrides, "databases": [name or next(given).name for name in names]}
+    try:
+        job = job.override(**overrides)
+    except InvalidConfigurationError as error:
+        raise UsageError(str(error)) from None
+    _refuse_unknown_databases(job, files, path)
+    return Request(dataset, tuple(files), job)
+
+
+def annotate(request: Request, places: Places, workers: int | None, console: Console) -> None:
+    """Run a request to its end: the results are in their folder afterwards, and what they are is on the console.
+
+    Raises
+    ------
+    CommandError
+        It did not succeed; no results are there.
+
+    """
+    folder = ResultsFolder(places.out or Path(f"{request.dataset.stem}-results"), force=places.force)
+    folder.check()
+    display = display_on(console)
+    with folder.filling() as results:
+        try:
+            assembly = places.assembly or _synthesized(display)
+            with _cloud_folder(display, keep=places.keep) as cloud_folder:
+                _run(request, assembly, cloud_folder, workers, results, display)
+        except ReplayError as error:
+            raise CommandError(str(error)) from error
+    report.show(folder.path, console)
+    console.print(terminal.styled(f"The results are in {folder.path}", "bold"))
+
+
+def _refuse_unknown_databases(job: JobConfiguration, files: Sequence[LocalDatabase], path: Path | None) -> None:
+    """Refuse databases that are only named: the cloud of a run begins empty."""
+    unknown = [name for name in job.databases if name not in {BUNDLED, *(file.name for file in files)}]
+    if unknown:
+        raise InvalidConfigurationError(
+            f"{path} names the database {unknown[0]!r}, which does not come with Ionfleet; "
+            f"give its file as well: --database {unknown[0]}.tsv"
+        )
+
+
+def _synthesized(display: Display) -> Path:
+    """Return the assembly of this repository's template, written anew where its sources changed."""
+    app = REPOSITORY / "app.py"
+    if not app.is_file():
+        raise CommandError(f"There is no {app} to synthesize the template with; give --assembly a cdk.out.")
+    began = time.monotonic()
+    display.note("Synthesizing the template")
+    assembly = synthesize(app, REPOSITORY / "cdk.out" / "local")
+    display.note(f"Template ready in {terminal.elapsed(time.monotonic() - began)}")
+    return assembly
+
+
+@contextmanager
+def _cloud_folder(display: Display, *, keep: bool) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="ionfleet-cloud-"))
+    try:
+        yield folder
+    finally:
+        if keep:
+            display.note(f"The local cloud's folder is {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(
+    request: Request, assembly: Path, cloud_folder: Path, workers: int | None, results: Path, display: Display
+) -> None:
+    progress = Progress(display.changed)
+    watch = Watch()
+    began = time.monotonic()
+    with _stopping_in_peace(Cloud(assembly, cloud_folder, observer=watch.observe, workers=workers)) as cloud:
+        display.note(f"Local cloud ready in {terminal.elapsed(time.monotonic() - began)}")
+        buckets = Buckets.of(cloud)
+        watch.attach(cloud)
+        for line in import_databases(
+            buckets, request.databases, watch, skip_invalid=request.configuration.skip_invalid
+        ):
+            display.note(line)
+        with display.showing(progress.stages):
+            status = _job(request, buckets, progress, watch)
+        download(buckets.results, status.results, results)
+
+
+def _job(request: Request, buckets: Buckets, progress: Progress, watch: Watch) -> JobStatus:
+    job = Job(progress, buckets.work)
+    watch.heard = job.heard
+    upload_dataset(buckets, request.dataset, request.configuration)
+    return job.follow(buckets.results, dataset_name(request.dataset), watch)
+
+
+@contextmanager
+def _stopping_in_peace(cloud: Cloud) -> Iterator[Cloud]:
+    """Run a cloud; while it stops, which takes two seconds at most, further signals wait for nothing."""
+    cloud.start()
+    try:
+        yield cloud
+    finally:
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
+        try:
+            cloud.stop()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,372 @@
+"""How jobs end: decided once, published whole or reported with the reason."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from ionfleet.brief import plan_key, read_brief
+from ionfleet.findings import Finding
+from ionfleet.identity import timestamp
+from ionfleet.jobs import End, State, read_end
+from ionfleet.plan import Stores
+from ionfleet.stages.planner import take_up
+from ionfleet.stages.status import (
+    TABLES,
+    Completion,
+    Outcome,
+    abandon_plan,
+    abandon_upload,
+    conclude,
+    keep_letter,
+)
+from ionfleet.status import MAX_FINDINGS, JobStatus, UploadStatus, bounded, read_status, report_input, report_waiting
+from ionfleet.store import MemoryStore, ObjectMissingError
+from ionfleet.summary import stage_accounts
+from ionfleet.telemetry import Invocation, StageCost, record
+
+from .memory_cloud import BUDGETS, CONFIGURATION, DATABASE, NOON, after, empty_cloud, upload_dataset
+
+BRAIN = "datasets/lab/brain"
+STATUS_KEY = f"inputs/{BRAIN}/status.json"
+FACTS = {
+    "peaks": 5,
+    "ions": {"targets": 6, "decoys": 120, "distinct": 120, "invalid": 1, "scored": 90},
+    "invalid": [["H2O", "-CO2", "no C to lose"]],
+    "annotations": {"small": {"5": 1, "10": 1, "20": 2, "50": 2}},
+    "images": 8,
+}
+STAGES = {
+    "sort": "2026-05-04T12:00:10.000Z",
+    "isotopes": "2026-05-04T12:00:10.000Z",
+    "partition": "2026-05-04T12:01:10.500Z",
+    "merge": "2026-05-04T12:02:00.000Z",
+    "publish": "2026-05-04T12:03:00.000Z",
+}
+
+
+@pytest.fixture
+def cloud() -> Stores:
+    """A cloud in which one job is planned, and every stage but the last is done."""
+    stores = empty_cloud()
+    stores.input.replace("databases/small.tsv", DATABASE)
+    take_up(stores, "databases/small.tsv", "db", NOON, BUDGETS)
+    stores.input.replace("datasets/lab/job.json", CONFIGURATION)
+    upload_dataset(stores)
+    take_up(stores, f"{BRAIN}.ibd", "m1", NOON, BUDGETS)
+    finish_tables(stores)
+    return stores
+
+
+def execution_of(stores: Stores) -> str:
+    return str(json.loads(stores.results.get(STATUS_KEY))["execution"])
+
+
+def finish_tables(stores: Stores) -> None:
+    execution = execution_of(stores)
+    for table in TABLES:
+        stores.work.create(f"jobs/{execution}/tables/{table}", f"{table} of {execution}".encode())
+    stores.work.create(f"jobs/{execution}/tables/facts.json", json.dumps(FACTS).encode())
+    for number, stage in enumerate(["sort", "annotate", "annotate"]):
+        invocation = Invocation(stage, number, 1000, 1024, 200, 30, 40, 5, cold=True, request_id=f"r{number}")
+        record(stores.work, execution, invocation)
+
+
+def outcome(state: State, minutes: float = 5, by: str = "state machine", **error: str) -> Outcome:
+    return Outcome(state, by=by, at=after(minutes), stages=STAGES, error=error)
+
+
+def end(stores: Stores, ending: Outcome, execution: str = "") -> Completion:
+    completion = conclude(stores.work, stores.results, execution or execution_of(stores), ending)
+    assert completion is not None
+    return completion
+
+
+def published(stores: Stores) -> dict[str, Any]:
+    """Return the job's objects in the results bucket by name, JSON parsed."""
+    prefix = read_brief(stores.work, plan_key(execution_of(stores))).results_prefix
+    files = {info.key.removeprefix(prefix): stores.results.get(info.key) for info in stores.results.list(prefix)}
+    return {name: json.loads(data) if name.endswith(".json") else data for name, data in files.items()}
+
+
+class TestSuccess:
+    def test_everything_is_published_under_the_job(self, cloud: Stores) -> None:
+        completion = end(cloud, outcome("SUCCEEDED"))
+        execution = execution_of(cloud)
+        files = published(cloud)
+        assert set(files) == {*TABLES, "summary.json", "status.json"}
+        assert files["annotations.csv"] == f"annotations.csv of {execution}".encode()
+        assert files["status.json"]["state"] == completion.status.state == "SUCCEEDED"
+        assert files["status.json"]["ended_at"] == timestamp(after(5))
+        assert completion.announce
+
+    def test_the_status_is_written_after_all_else(self, cloud: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen = []
+        replace = cloud.results.replace
+
+        def note(key: str, data: bytes) -> None:
+            seen.append(set(published(cloud)))
+            replace(key, data)
+
+        monkeypatch.setattr(cloud.results, "replace", note)
+        end(cloud, outcome("SUCCEEDED"))
+        assert seen == [{*TABLES, "summary.json", "status.json"}]
+
+    def test_the_summary_accounts_for_the_job(self, cloud: Stores) -> None:
+        end(cloud, outcome("SUCCEEDED"))
+        summary = published(cloud)["summary.json"]
+        assert summary["dataset"]["pixels"] == 3
+        assert summary["dataset"]["peaks"] == 5
+        assert summary["configuration"]["ppm"] == 3.0
+        assert [database["name"] for database in summary["databases"]] == ["small"]
+        assert summary["ions"] == FACTS["ions"]
+        assert summary["invalid_ions"] == FACTS["invalid"]
+        assert summary["annotations"] == FACTS["annotations"]
+        assert (summary["claimed_at"], summary["ended_at"]) == (timestamp(NOON), timestamp(after(5)))
+        assert summary["seconds"] == 300
+        assert summary["stages"]["annotate"]["invocations"] == 2
+        assert summary["stages"]["annotate"]["gb_seconds"] == 2.0
+        assert [warning["code"] for warning in summary["warnings"]]
+        assert summary["versions"]
+
+    def test_subscribers_are_told_what_was_found(self, cloud: Stores) -> None:
+        told = json.loads(end(cloud, outcome("SUCCEEDED")).to_json())
+        assert told["state"] == "SUCCEEDED"
+        assert told["job"] == execution_of(cloud)
+        assert told["annotations"] == FACTS["annotations"]
+        assert told["results"].startswith(f"results/{told['dataset']}/")
+
+    def test_publishing_twice_changes_nothing(self, cloud: Stores) -> None:
+        end(cloud, outcome("SUCCEEDED"))
+        objects = dict(cloud.results.objects)  # type: ignore[attr-defined]
+        again = end(cloud, outcome("SUCCEEDED", 9))
+        assert cloud.results.objects == objects  # type: ignore[attr-defined]
+        assert again.announce, "the first announcement may be what failed"
+
+    def test_missing_tables_leave_the_job_undecided(self, cloud: Stores) -> None:
+        del cloud.work.objects[f"jobs/{execution_of(cloud)}/tables/facts.json"]  # type: ignore[attr-defined]
+        with pytest.raises(ObjectMissingError):
+            end(cloud, outcome("SUCCEEDED"))
+        assert read_end(cloud.work, execution_of(cloud)) is None
+
+    def test_an_execution_of_somebody_else_is_left_alone(self, cloud: Stores) -> None:
+        objects = dict(cloud.work.objects)  # type: ignore[attr-defined]
+        assert conclude(cloud.work, cloud.results, "by-hand", outcome("ABORTED")) is None
+        assert cloud.work.objects == objects  # type: ignore[attr-defined]
+
+
+class TestFailure:
+    def record_failure(self, stores: Stores, stage: str, task: int, error: str, cause: str) -> None:
+        body = {"stage": stage, "task": task, "Error": error, "Cause": cause}
+        stores.work.create(f"failures/{execution_of(stores)}/{stage}-{task}.json", json.dumps(body).encode())
+
+    def test_a_failed_task_gives_the_reason(self, cloud: Stores) -> None:
+        cause = {"errorMessage": "Spectrum 7 is broken.", "errorType": "InvalidDatasetError", "stackTrace": ["…"]}
+        self.record_failure(cloud, "sort", 3, "InvalidDatasetError", json.dumps(cause))
+        ending = outcome("FAILED", Error="States.ExceedToleratedFailureThreshold", Cause="1 item failed")
+        end(cloud, ending)
+        files = published(cloud)
+        assert set(files) == {"status.json"}
+        assert files["status.json"]["state"] == "FAILED"
+        reason = {name: files["status.json"][name] for name in ("stage", "task", "error", "message", "object")}
+        assert reason == {
+            "stage": "sort",
+            "task": 3,
+            "error": "InvalidDatasetError",
+            "message": "Spectrum 7 is broken.",
+            "object": f"failures/{execution_of(cloud)}/sort-3.json",
+        }
+        assert files["status.json"]["stages"]["sort"]["invocations"] == 1
+
+    def test_a_killed_function_is_named_as_step_functions_names_it(self, cloud: Stores) -> None:
+        cause = {"errorType": "Sandbox.Timedout", "errorMessage": "RequestId: 1 Error: Task timed out after 900 s"}
+        self.record_failure(cloud, "annotate", 0, "Sandbox.Timedout", json.dumps(cause))
+        status = end(cloud, outcome("FAILED")).status
+        assert (status.stage, status.error) == ("annotate", "Sandbox.Timedout")
+        assert "timed out after 900 s" in (status.message or "")
+
+    @pytest.mark.parametrize("cause", ["plain text", '["a list"]', '{"other": 1}', ""])
+    def test_a_cause_that_is_no_functions_is_passed_on(self, cloud: Stores, cause: str) -> None:
+        status = end(cloud, outcome("FAILED", Error="States.Runtime", Cause=cause)).status
+        assert status.error == "States.Runtime"
+        assert status.message == (cause or "Step Functions gives no cause.")
+        assert status.stage == "publish", "the stage that was entered last"
+        assert status.object == plan_key(execution_of(cloud))
+
+    @pytest.mark.parametrize("state", ["ABORTED", "TIMED_OUT"])
+    def test_an_execution_that_was_stopped_is_reported(self, cloud: Stores, state: State) -> None:
+        completion = end(cloud, Outcome(state, by="event-1", at=after(3)))
+        assert published(cloud)["status.json"]["state"] == state
+        assert published(cloud)["status.json"]["error"] == state
+        assert completion.announce
+
+    def test_a_failure_is_announced_once(self, cloud: Stores) -> None:
+        first = end(cloud, outcome("FAILED", Error="X", Cause="y"))
+        second = end(cloud, outcome("FAILED", by="event-1", Error="X", Cause="y"))
+        assert (first.announce, second.announce) == (True, False)
+
+    def test_a_later_attempt_is_not_overwritten_by_news_of_an_earlier_one(self, cloud: Stores) -> None:
+        first = execution_of(cloud)
+        end(cloud, outcome("FAILED", Error="X", Cause="y"))
+        upload_dataset(cloud)
+        take_up(cloud, f"{BRAIN}.ibd", "m2", after(6), BUDGETS)
+        assert execution_of(cloud) == f"{first}-2"
+        end(cloud, outcome("FAILED", by="event-1", Error="X", Cause="y"), first)
+        assert published(cloud)["status.json"]["state"] == "RUNNING"
+        finish_tables(cloud)
+        end(cloud, outcome("SUCCEEDED", 9))
+        assert published(cloud)["status.json"]["execution"] == f"{first}-2"
+        assert published(cloud)["status.json"]["state"] == "SUCCEEDED"
+
+
+class TestOrder:
+    def test_an_abort_that_came_first_is_not_followed_by_results(self, cloud: Stores) -> None:
+        end(cloud, outcome("ABORTED", by="event-1"))
+        completion = end(cloud, outcome("SUCCEEDED", 6))
+        assert completion.status.state == "ABORTED"
+        assert not completion.announce
+        assert set(published(cloud)) == {"status.json"}
+        assert published(cloud)["status.json"]["state"] == "ABORTED"
+
+    def test_a_success_that_was_decided_is_carried_through_by_whoever_comes_next(
+        self, cloud: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def die(key: str, data: bytes) -> bool:
+            raise MemoryError(key, len(data))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(cloud.results, "create", die)
+            with pytest.raises(MemoryError):
+                end(cloud, outcome("SUCCEEDED"))
+        completion = end(cloud, outcome("ABORTED", 6, by="event-1"))
+        assert completion.status.state == "SUCCEEDED"
+        assert completion.announce
+        assert set(published(cloud)) == {*TABLES, "summary.json", "status.json"}
+
+    @pytest.mark.parametrize("order", list(itertools.permutations(["SUCCEEDED", "FAILED", "ABORTED"])), ids="-".join)
+    def test_the_first_news_decides_and_the_rest_agrees(self, cloud: Stores, order: tuple[State, ...]) -> None:
+        states = [end(cloud, outcome(state, number, by=state)).status.state for number, state in enumerate(order * 2)]
+        assert set(states) == {order[0]}
+        assert published(cloud)["status.json"]["state"] == order[0]
+        assert ("summary.json" in published(cloud)) == (order[0] == "SUCCEEDED")
+
+
+class TestDeadLetters:
+    def test_a_plan_that_could_not_be_launched_fails_its_job(self, cloud: Stores) -> None:
+        execution = execution_of(cloud)
+        completion = abandon_plan(cloud.work, cloud.results, plan_key(execution), "m9", after(60))
+        assert completion is not None
+        assert completion.announce
+        status = published(cloud)["status.json"]
+        assert (status["state"], status["error"]) == ("FAILED", "NotLaunched")
+
+    def test_an_upload_that_could_not_be_planned_is_reported(self) -> None:
+        stores = empty_cloud()
+        abandon_upload(stores.work, stores.results, f"{BRAIN}.imzML", "m1", NOON)
+        status = read_status(stores.results, STATUS_KEY, UploadStatus)
+        assert status is not None
+        assert (status.state, status.error) == ("failed", "PlannerFailed")
+        assert f"{BRAIN}.imzML" in (status.message or "")
+        assert read_end(stores.work, "m1") is not None
+
+    @pytest.mark.parametrize(
+        ("key", "status_key"),
+        [
+            ("databases/hmdb.tsv", "inputs/databases/hmdb/status.json"),
+            ("datasets/lab/job.json", "inputs/datasets/lab/job.json/status.json"),
+            ("datasets/lab/brain.job.json", STATUS_KEY),
+        ],
+    )
+    def test_every_kind_of_input_is_reported(self, key: str, status_key: str) -> None:
+        stores = empty_cloud()
+        abandon_upload(stores.work, stores.results, key, "m1", NOON)
+        assert json.loads(stores.results.get(status_key))["state"] == "failed"
+
+    def test_a_hostile_key_is_reported_under_a_harmless_one(self) -> None:
+        stores = empty_cloud()
+        abandon_upload(stores.work, stores.results, "datasets/../x\n.imzML", "m1", NOON)
+        (info,) = stores.results.list("inputs/")
+        assert info.key.startswith("inputs/refused/")
+
+    def test_a_key_that_means_nothing_is_only_freed(self) -> None:
+        stores = empty_cloud()
+        abandon_upload(stores.work, stores.results, "elsewhere/readme.txt", "m1", NOON)
+        assert list(stores.results.list("")) == []
+        assert read_end(stores.work, "m1") is not None
+
+    def test_what_another_message_made_of_the_upload_stands(self, cloud: Stores) -> None:
+        abandon_upload(cloud.work, cloud.results, f"{BRAIN}.imzML", "m0", after(-1))
+        assert json.loads(cloud.results.get(STATUS_KEY))["state"] == "planned"
+
+    def test_a_letter_is_kept_as_it_is(self) -> None:
+        work = MemoryStore()
+        for _ in range(2):
+            keep_letter(work, "uploads-dlq", "m1", "not { json ü")
+        assert work.objects == {"dead-letters/uploads-dlq/m1.json": "not { json ü".encode()}
+
+
+class TestDocuments:
+    def status(self, state: Any, minutes: float) -> UploadStatus:
+        return UploadStatus(state=state, name="brain", at=timestamp(after(minutes)))
+
+    def state(self, results: MemoryStore) -> str:
+        return str(json.loads(results.get(STATUS_KEY))["state"])
+
+    def test_waiting_never_overwrites(self) -> None:
+        results = MemoryStore()
+        report_input(results, STATUS_KEY, self.status("rejected", 0))
+        report_waiting(results, STATUS_KEY, self.status("waiting", 5))
+        assert self.state(results) == "rejected"
+
+    def test_the_document_about_the_later_upload_stands(self) -> None:
+        for order in itertools.permutations([("planned", 1.0), ("rejected", 2.0), ("failed", 0.0)]):
+            results = MemoryStore()
+            for state, minutes in order:
+                report_input(results, STATUS_KEY, self.status(state, minutes))
+            assert self.state(results) == "rejected"
+
+    def test_waiting_gives_way_to_what_became_of_the_pair(self) -> None:
+        results = MemoryStore()
+        report_waiting(results, STATUS_KEY, self.status("waiting", 5))
+        assert report_input(results, STATUS_KEY, self.status("planned", 4))
+        assert self.state(results) == "planned"
+
+    def test_a_document_that_cannot_be_read_is_replaced(self) -> None:
+        results = MemoryStore()
+        results.replace(STATUS_KEY, b"edited by hand")
+        assert read_status(results, STATUS_KEY, JobStatus) is None
+        assert report_input(results, STATUS_KEY, self.status("planned", 0))
+        assert self.state(results) == "planned"
+
+    def test_findings_are_bounded(self) -> None:
+        findings = [Finding("warning", "x", f"finding {number}") for number in range(MAX_FINDINGS + 5)]
+        kept = bounded(findings)
+        assert kept[:MAX_FINDINGS] == tuple(findings[:MAX_FINDINGS])
+        assert [finding.message for finding in kept[MAX_FINDINGS:]] == ["and 5 more findings."]
+        assert bounded(findings[:3]) == tuple(findings[:3])
+
+
+def test_a_stage_lasts_until_a_later_one_is_entered() -> None:
+    ended = End(state="SUCCEEDED", at=timestamp(after(4)), by="x", stages=STAGES)
+    cost = StageCost(1, 1, 2.0, 3.0, 4, 5, 6, 7)
+    accounts = stage_accounts(ended, {"sort": cost, "annotate": cost})
+    assert list(accounts) == ["isotopes", "sort", "partition", "annotate", "merge", "publish"]
+    assert {stage: account.get("seconds") for stage, account in accounts.items()} == {
+        "isotopes": 60.5,
+        "sort": 60.5,
+        "partition": 49.5,
+        "annotate": None,
+        "merge": 60.0,
+        "publish": 60.0,
+    }
+
+
+def test_ending_a_job_needs_neither_numpy_nor_pyarrow() -> None:
+    code = "import sys; sys.modules.update(numpy=None, pyarrow=None); import ionfleet.stages.status"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
