@@ -14,6 +14,9 @@ from ionfleet_replay import Cloud
 
 Document = TypeVar("Document", bound=BaseModel)
 
+CHUNK = 2**20
+"""Bytes that are in memory while an object is downloaded."""
+
 
 class Bucket:
     """One bucket, by the S3 client of whoever runs the cloud."""
@@ -51,9 +54,12 @@ class Bucket:
         self._client.upload_file(str(path), self._name, key)
 
     def download(self, key: str, path: Path) -> None:
-        """Write an object to a file, whose folder is made if need be."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._client.download_file(self._name, key, str(path))
+        """Write an object to a file."""
+        # One request an object: most are small images, for which `download_file` would make two.
+        answer = self._client.get_object(Bucket=self._name, Key=key)
+        with path.open("wb") as file:
+            for chunk in answer["Body"].iter_chunks(CHUNK):
+                file.write(chunk)
 
 
 @dataclass(frozen=True)

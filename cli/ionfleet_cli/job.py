@@ -8,7 +8,6 @@ from typing import Any
 from ionfleet import errors
 from ionfleet.brief import plan_key
 from ionfleet.errors import InvalidInputError
-from ionfleet.jobs import Failure
 from ionfleet.plan import Plan
 from ionfleet.status import JobStatus, UploadStatus, job_status_key
 from ionfleet.uploads import DatasetName
@@ -32,11 +31,11 @@ class Job:
         """Take an observation up; where a stage has left figures behind, have them shown."""
         if isinstance(observation, StateEntered):
             self._tell_plan(observation.execution)
-        self._progress.observe(observation)
-        if isinstance(observation, StateExited) and observation.state == "Partition":
+        elif isinstance(observation, StateExited) and observation.state == "Partition":
             self._tell_partition(observation.execution)
         elif isinstance(observation, StateExited) and observation.state == "Merge":
             self._tell_merge(observation.execution)
+        self._progress.observe(observation)
 
     def follow(self, results: Bucket, name: DatasetName, watch: Watch) -> JobStatus:
         """Wait until a dataset's job has succeeded, and return its status.
@@ -47,18 +46,17 @@ class Job:
             The dataset was rejected or the job failed, with the reason.
 
         """
-        self._progress.begin("plan")
         upload = watch.wait(lambda: _settled(results.read(name.status_key, UploadStatus)))
         if upload.dataset is None or upload.job is None or upload.execution is None:
             self._progress.fail()
-            raise _failure(Failure(error=upload.error or "", message=upload.message or "", stage="plan"))
+            raise _failure(upload.error or upload.state, upload.message or "No reason is known.")
         self._tell_plan(upload.execution)
         key = job_status_key(upload.dataset, upload.job)
         status = watch.wait(lambda: _ended(results.read(key, JobStatus)))
         if status.state != "SUCCEEDED":
-            failure = status.failure or Failure(error=status.state, message="No reason is known.")
-            self._progress.fail(failure.stage)
-            raise _failure(failure)
+            self._progress.fail(status.stage)
+            place = (f"stage {status.stage}" if status.stage else "", _task(status.task), status.object or "")
+            raise _failure(status.error or status.state, status.message or "No reason is known.", *place)
         self._progress.end()
         return status
 
@@ -110,12 +108,14 @@ def _ended(status: JobStatus | None) -> JobStatus | None:
     return None if status is None or status.state == "RUNNING" else status
 
 
-def _failure(failure: Failure) -> CommandError:
-    """Return the error that ends a run for the reason that a job gave."""
-    stage = f"stage {failure.stage}" if failure.stage else ""
-    task = f"task {failure.task}" if failure.task is not None else ""
-    place = ", ".join(filter(None, (stage, task, failure.object)))
-    kind = getattr(errors, failure.error, None)
+def _task(number: int | None) -> str:
+    return "" if number is None else f"task {number}"
+
+
+def _failure(error: str, message: str, *place: str) -> CommandError:
+    """Return the error that ends a run for a named reason of the cloud's."""
+    kind = getattr(errors, error, None)
     invalid = isinstance(kind, type) and issubclass(kind, InvalidInputError)
-    text = f"{failure.error} ({place}): {failure.message}" if place else f"{failure.error}: {failure.message}"
+    where = ", ".join(filter(None, place))
+    text = f"{error} ({where}): {message}" if where else f"{error}: {message}"
     return CommandError(text, ExitCode.INVALID_INPUT if invalid else ExitCode.FAILURE)

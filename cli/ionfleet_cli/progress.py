@@ -45,6 +45,10 @@ class Progress:
         self.stages = {name: Stage(name) for name in STAGES}
         self._changed = changed
 
+    def seconds(self) -> dict[str, float]:
+        """Return how long the stages ran that did, by name."""
+        return {stage.name: stage.seconds for stage in self.stages.values() if stage.began}
+
     def begin(self, name: str) -> None:
         """Note that a stage runs; stages before it that never did had nothing to do."""
         stage = self.stages[name]

@@ -23,17 +23,18 @@ LEVELS = ("5", "10", "20", "50")
 COLUMNS = ["ion", "adduct", "mz", "msm", "fdr", "molecule_names", "database"]
 
 
-def show(folder: Path, console: Console) -> None:
-    """Print the best annotations and the summary of the results in a folder."""
+def show(folder: Path, seconds: Mapping[str, float], console: Console) -> None:
+    """Print the best annotations and the summary of the results in a folder; `seconds` is how long stages took."""
     summary = json.loads((folder / SUMMARY).read_bytes())
     annotations = pq.read_table(folder / "annotations.parquet", columns=COLUMNS)
-    best = annotations.sort_by([("msm", "descending")]).slice(0, BEST).to_pylist()
+    best = annotations.sort_by([("fdr", "ascending"), ("msm", "descending")]).slice(0, BEST).to_pylist()
     several = len(summary["databases"]) > 1
     if best:
         console.print(_annotation_table(best, with_database=several))
     else:
         console.print("Nothing was annotated at an FDR of up to 50 %.")
-    console.print(_summary_table(summary))
+    _show_summary(summary, console)
+    console.print(_stage_table(summary["stages"], seconds))
     for warning in summary["warnings"]:
         place = f"{warning['where']}: " if warning["where"] else ""
         console.print(terminal.styled(f"warning: {place}{warning['message']}", "yellow"))
@@ -60,44 +61,39 @@ def _names(names: list[str]) -> str:
     return f"{first} and {len(names) - 1:,} more" if len(names) > 1 else first
 
 
-def _summary_table(summary: Mapping[str, Any]) -> Table:
-    dataset, ions, stages = summary["dataset"], summary["ions"], summary["stages"]
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    rows = {
+def _show_summary(summary: Mapping[str, Any], console: Console) -> None:
+    dataset, ions = summary["dataset"], summary["ions"]
+    facts = {
         "dataset": f"{dataset['name']} ({dataset['id']})",
-        "pixels": f"{dataset['pixels']:,} of {dataset['spectra']:,} spectra",
+        "pixels": f"{dataset['pixels']:,} ({dataset['spectra']:,} spectra)",
         "peaks": f"{dataset['peaks']:,}",
         "ions": f"{ions['targets']:,} targets, {ions['decoys']:,} decoys, {ions['scored']:,} scored",
         **_annotation_counts(summary["annotations"]),
         "images": f"{summary['images']:,}",
-        "time": _times(summary["seconds"], stages),
-        "invocations": _invocations(stages),
+        "time": terminal.elapsed(summary["seconds"]),
+        "invocations": f"{sum(stage.get('invocations', 0) for stage in summary['stages'].values()):,}",
     }
-    for name, value in rows.items():
-        table.add_row(name, terminal.styled(value))
-    return table
+    terminal.print_facts(facts, console)
 
 
 def _annotation_counts(annotations: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
-    levels = " / ".join(LEVELS)
-    several = len(annotations) > 1
-    return {
-        f"annotations{f' with {terminal.printable(name)}' if several else ''}": " / ".join(
-            f"{counts[level]:,}" for level in LEVELS
-        )
-        + f" at {levels} % FDR"
-        for name, counts in annotations.items()
-    }
+    """Return the counts at each level of FDR, with the database they are of where there are several."""
+    facts = {}
+    for name, counts in annotations.items():
+        whose = f" of {name}" if len(annotations) > 1 else ""
+        numbers = " / ".join(f"{counts[level]:,}" for level in LEVELS)
+        facts[f"annotations{whose}"] = f"{numbers} at {' / '.join(LEVELS)} % FDR"
+    return facts
 
 
-def _times(seconds: float, stages: Mapping[str, Mapping[str, Any]]) -> str:
-    parts = [f"{name} {terminal.elapsed(stage['seconds'])}" for name, stage in stages.items() if "seconds" in stage]
-    return f"{terminal.elapsed(seconds)}: {', '.join(parts)}"
-
-
-def _invocations(stages: Mapping[str, Mapping[str, Any]]) -> str:
-    counts = {name: stage["invocations"] for name, stage in stages.items() if "invocations" in stage}
-    parts = [f"{name} {count:,}" for name, count in counts.items()]
-    return f"{sum(counts.values()):,}: {', '.join(parts)}"
+def _stage_table(stages: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, float]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("stage")
+    for name in ("time", "invocations", "peak memory"):
+        table.add_column(name, justify="right")
+    for name, duration in seconds.items():
+        cost = stages.get(name, {})
+        invocations = f"{cost['invocations']:,}" if "invocations" in cost else ""
+        memory = f"{cost['peak_mb']:,} MB" if "peak_mb" in cost else ""
+        table.add_row(*map(terminal.styled, (name, terminal.elapsed(duration), invocations, memory)))
+    return table

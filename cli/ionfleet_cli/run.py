@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import signal
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +11,12 @@ from rich.console import Console
 
 from ionfleet.configuration import JobConfiguration
 from ionfleet.errors import InvalidConfigurationError
-from ionfleet.status import JobStatus
 from ionfleet_cli import report, terminal
 from ionfleet_cli.buckets import Buckets
 from ionfleet_cli.display import Display, display_on
 from ionfleet_cli.failures import CommandError, UsageError
 from ionfleet_cli.job import Job
+from ionfleet_cli.local_cloud import running_cloud, synthesized
 from ionfleet_cli.local_files import (
     BUNDLED,
     LocalDatabase,
@@ -35,12 +30,7 @@ from ionfleet_cli.progress import Progress
 from ionfleet_cli.results import ResultsFolder, download
 from ionfleet_cli.submission import dataset_name, import_databases, upload_dataset
 from ionfleet_cli.watch import Watch
-from ionfleet_replay import Cloud, ReplayError, synthesize
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-"""Where the CDK app is: the package is installed from its sources."""
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from ionfleet_replay import ReplayError
 
 
 @dataclass(frozen=True)
@@ -115,14 +105,16 @@ def annotate(request: Request, places: Places, workers: int | None, console: Con
     folder = ResultsFolder(places.out or Path(f"{request.dataset.stem}-results"), force=places.force)
     folder.check()
     display = display_on(console)
+    progress, watch = Progress(display.changed), Watch()
     with folder.filling() as results:
         try:
-            assembly = places.assembly or _synthesized(display)
-            with _cloud_folder(display, keep=places.keep) as cloud_folder:
-                _run(request, assembly, cloud_folder, workers, results, display)
+            assembly = places.assembly or synthesized(display)
+            with running_cloud(assembly, watch.observe, workers, display, keep=places.keep) as cloud:
+                watch.attach(cloud)
+                _run(request, Buckets.of(cloud), watch, progress, results, display)
         except ReplayError as error:
             raise CommandError(str(error)) from error
-    report.show(folder.path, console)
+    report.show(folder.path, progress.seconds(), console)
     console.print(terminal.styled(f"The results are in {folder.path}", "bold"))
 
 
@@ -136,66 +128,15 @@ def _refuse_unknown_databases(job: JobConfiguration, files: Sequence[LocalDataba
         )
 
 
-def _synthesized(display: Display) -> Path:
-    """Return the assembly of this repository's template, written anew where its sources changed."""
-    app = REPOSITORY / "app.py"
-    if not app.is_file():
-        raise CommandError(f"There is no {app} to synthesize the template with; give --assembly a cdk.out.")
-    began = time.monotonic()
-    display.note("Synthesizing the template")
-    assembly = synthesize(app, REPOSITORY / "cdk.out" / "local")
-    display.note(f"Template ready in {terminal.elapsed(time.monotonic() - began)}")
-    return assembly
-
-
-@contextmanager
-def _cloud_folder(display: Display, *, keep: bool) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="ionfleet-cloud-"))
-    try:
-        yield folder
-    finally:
-        if keep:
-            display.note(f"The local cloud's folder is {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _run(
-    request: Request, assembly: Path, cloud_folder: Path, workers: int | None, results: Path, display: Display
-) -> None:
-    progress = Progress(display.changed)
-    watch = Watch()
-    began = time.monotonic()
-    with _stopping_in_peace(Cloud(assembly, cloud_folder, observer=watch.observe, workers=workers)) as cloud:
-        display.note(f"Local cloud ready in {terminal.elapsed(time.monotonic() - began)}")
-        buckets = Buckets.of(cloud)
-        watch.attach(cloud)
-        for line in import_databases(
-            buckets, request.databases, watch, skip_invalid=request.configuration.skip_invalid
-        ):
-            display.note(line)
-        with display.showing(progress.stages):
-            status = _job(request, buckets, progress, watch)
-        download(buckets.results, status.results, results)
-
-
-def _job(request: Request, buckets: Buckets, progress: Progress, watch: Watch) -> JobStatus:
+def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, results: Path, display: Display) -> None:
+    skip_invalid = request.configuration.skip_invalid
+    for line in import_databases(buckets, request.databases, watch, skip_invalid=skip_invalid):
+        display.note(line)
     job = Job(progress, buckets.work)
     watch.heard = job.heard
-    upload_dataset(buckets, request.dataset, request.configuration)
-    return job.follow(buckets.results, dataset_name(request.dataset), watch)
-
-
-@contextmanager
-def _stopping_in_peace(cloud: Cloud) -> Iterator[Cloud]:
-    """Run a cloud; while it stops, which takes two seconds at most, further signals wait for nothing."""
-    cloud.start()
-    try:
-        yield cloud
-    finally:
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
-        try:
-            cloud.stop()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    with display.showing(progress.stages):
+        progress.begin("plan")
+        upload_dataset(buckets, request.dataset, request.configuration)
+        status = job.follow(buckets.results, dataset_name(request.dataset), watch)
+    display.note(f"Fetching the results of {status.job}")
+    download(buckets.results, status.results, results)

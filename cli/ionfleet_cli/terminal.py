@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def shortened(text: str, length: int) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Return a number and its noun, the noun with an s unless the number is 1."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def elapsed(seconds: float) -> str:
@@ -48,6 +49,13 @@ def styled(text: str, style: str = "") -> Text:
     from rich.text import Text
 
     return Text(printable_lines(text), style)
+
+
+def print_facts(facts: Mapping[str, str], console: Console) -> None:
+    """Print facts, one in a line, their names in a column."""
+    width = max(map(len, facts), default=0) + 2
+    for name, value in facts.items():
+        console.print(styled(f"{name:<{width}}", "bold") + styled(value))
 
 
 def output() -> Console:

@@ -82,8 +82,7 @@ def validate_database(path: Path, *, strict: bool) -> Inspection:
 
 def show(inspection: Inspection, console: Console) -> None:
     """Print an inspection for people: facts, errors, warnings, and what follows from them."""
-    for name, value in inspection.facts.items():
-        console.print(terminal.styled(f"{name:<18}", "bold") + terminal.styled(value))
+    terminal.print_facts(inspection.facts, console)
     for severity in STYLES:
         for finding in inspection.findings:
             if finding.severity == severity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -30,5 +31,5 @@ def handler(record: ObjectCreatedRecord) -> None:
     for outcome in outcomes:
         if outcome.execution is not None:
             bind(outcome.execution)
-        logger.info(f"Upload {outcome.state}", extra={"key": record.key, "outcome": outcome})
+        logger.info(f"Upload {outcome.state}", extra={"key": record.key, "outcome": asdict(outcome)})
         metrics.add_metric(f"Uploads{outcome.state.capitalize()}", MetricUnit.Count, 1)

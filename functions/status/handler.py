@@ -55,6 +55,7 @@ def handle_letters(letter: DeadLetterRecord) -> None:
 
 def _tell(environment: StatusEnvironment, completion: Completion | None) -> None:
     if completion is None:
+        metrics.add_metric("UnknownExecutions", MetricUnit.Count, 1)
         logger.warning("Execution has no plan: it was not started by Ionfleet")
         return
     status = completion.status

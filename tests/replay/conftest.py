@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ionfleet_replay import Cloud, Observation
 
-TRUST = {"Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]}
+TRUST = {
+    "Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]
+}
 
 
 class StackBuilder:
@@ -43,7 +46,9 @@ class StackBuilder:
         entries = [{"Id": target, "Arn": arn(target), **target_properties} for target in targets]
         return self.add(name, "AWS::Events::Rule", EventPattern=pattern, State="ENABLED", Targets=entries)
 
-    def function(self, name: str, source: str, variables: dict[str, Any] | None = None, **properties: Any) -> StackBuilder:
+    def function(
+        self, name: str, source: str, variables: dict[str, Any] | None = None, **properties: Any
+    ) -> StackBuilder:
         """Add a function whose handler.py is `source`, and a published version of it, `<name>Version`."""
         code = self.asset(name, {"handler.py": source})
         properties = {"MemorySize": 512, "Timeout": 10, **properties}

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+
 from ionfleet_replay.definition import load
 from ionfleet_replay.errors import DefinitionError
 
@@ -82,7 +83,12 @@ def test_the_good_definition_loads():
         ("States/Map/Next", ..., "Map", "Next"),
         ("States/Map/ResultPath", "$.a[*]", "Map", "ResultPath"),
         ("States/Map/ItemProcessor/ProcessorConfig/Mode", "INLINE", "Map", "ItemProcessor.ProcessorConfig.Mode"),
-        ("States/Map/ItemProcessor/ProcessorConfig/ExecutionType", "EXPRESS", "Map", "ItemProcessor.ProcessorConfig.ExecutionType"),
+        (
+            "States/Map/ItemProcessor/ProcessorConfig/ExecutionType",
+            "EXPRESS",
+            "Map",
+            "ItemProcessor.ProcessorConfig.ExecutionType",
+        ),
         ("States/Map/ItemReader/ReaderConfig/InputType", "CSV", "Map", "ItemReader.ReaderConfig.InputType"),
         ("States/Map/ItemReader/Parameters/Range", "x", "Map", "ItemReader.Parameters.Range"),
         ("States/Map/ItemReader/Resource", "arn:aws:states:::s3:listObjectsV2", "Map", "ItemReader.Resource"),

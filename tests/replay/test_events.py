@@ -6,6 +6,7 @@ import json
 import threading
 
 import pytest
+
 from ionfleet_replay import DeadLetter, EventLost
 from ionfleet_replay.clock import ManualClock
 
@@ -198,7 +199,9 @@ def test_a_function_as_a_target_gets_the_event_itself(stack, start):
     assert cloud.client("s3").head_object(Bucket=cloud.outputs["Out"], Key="good")["ContentLength"] == 36
 
 
-def test_a_function_that_fails_on_an_event_is_tried_twice_more_and_then_it_goes_to_the_functions_dead_letter_queue(stack, start):
+def test_a_function_that_fails_on_an_event_is_tried_twice_more_and_then_it_goes_to_the_functions_dead_letter_queue(
+    stack, start
+):
     stack.bucket("Bucket").queue("Dead")
     dead = {"TargetArn": {"Fn::GetAtt": ["Dead", "Arn"]}}
     stack.function("Function", FUNCTION, {"OUT": ""}, DeadLetterConfig=dead).rule("Rule", CREATED, "Function")
@@ -213,7 +216,13 @@ def test_a_function_that_fails_on_an_event_is_tried_twice_more_and_then_it_goes_
 
 def test_the_events_retries_are_the_functions_own(stack, start):
     stack.bucket("Bucket").function("Function", FUNCTION, {"OUT": ""}).rule("Rule", CREATED, "Function")
-    stack.add("Config", "AWS::Lambda::EventInvokeConfig", FunctionName={"Ref": "Function"}, MaximumRetryAttempts=0, Qualifier="$LATEST")
+    stack.add(
+        "Config",
+        "AWS::Lambda::EventInvokeConfig",
+        FunctionName={"Ref": "Function"},
+        MaximumRetryAttempts=0,
+        Qualifier="$LATEST",
+    )
     cloud = start(stack)
     cloud.client("s3").put_object(Bucket=cloud.outputs["Bucket"], Key="bad", Body=b"")
     cloud.wait_idle(5)

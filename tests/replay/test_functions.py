@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+
 from ionfleet_replay import InvocationEnded, InvocationError
 
 ECHO = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ionfleet_replay.errors import PatternError
 from ionfleet_replay.patterns import compile_pattern
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from ionfleet_replay.clock import ManualClock
 from ionfleet_replay.definition import load
 from ionfleet_replay.observations import MapProgress, StateEntered
@@ -201,7 +202,10 @@ def test_each_retrier_counts_its_own_attempts():
 
 
 def test_a_catch_takes_the_error_where_its_result_path_says():
-    catch = [{"ErrorEquals": ["Other"], "Next": "Never"}, {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "End"}]
+    catch = [
+        {"ErrorEquals": ["Other"], "Next": "Never"},
+        {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "End"},
+    ]
     states = {"T": task(Catch=catch), "Never": {"Type": "Fail"}, "End": {"Type": "Succeed"}}
     result = Run(failing("Broken"))(machine("T", **states), {"a": 1})
     assert result == {"a": 1, "error": {"Error": "Broken", "Cause": "because"}}
@@ -238,7 +242,10 @@ def test_a_task_that_takes_too_long_times_out_and_its_late_answer_is_ignored():
 
 
 def test_branches_run_side_by_side_and_give_their_outputs_in_order():
-    branches = [machine("W", W={"Type": "Wait", "Seconds": s, "Next": "P"}, P={"Type": "Pass", "Result": s, "End": True}) for s in (30, 10)]
+    branches = [
+        machine("W", W={"Type": "Wait", "Seconds": s, "Next": "P"}, P={"Type": "Pass", "Result": s, "End": True})
+        for s in (30, 10)
+    ]
     run = Run()
     assert run(machine("P", P={"Type": "Parallel", "Branches": branches, "End": True})) == [30, 10]
     assert run.slept == [10, 20]
@@ -248,7 +255,10 @@ def test_a_failed_branch_fails_the_parallel_with_its_error_and_ends_the_others()
     slow = machine("W", W={"Type": "Wait", "Seconds": 50, "Next": "T"}, T=task())
     bad = machine("F", F={"Type": "Fail", "Error": "Bad", "Cause": "c"})
     catch = [{"ErrorEquals": ["Bad"], "Next": "End"}]
-    states = {"P": {"Type": "Parallel", "Branches": [slow, bad], "Catch": catch, "End": True}, "End": {"Type": "Succeed"}}
+    states = {
+        "P": {"Type": "Parallel", "Branches": [slow, bad], "Catch": catch, "End": True},
+        "End": {"Type": "Succeed"},
+    }
     run = Run()
     assert run(machine("P", **states)) == {"Error": "Bad", "Cause": "c"}
     assert run.services.calls == []
@@ -331,7 +341,9 @@ def test_a_failed_item_fails_its_map_and_what_has_not_begun_never_does():
     assert len(run.services.calls) < 10
 
 
-@pytest.mark.parametrize(("tolerated", "fails"), [({"ToleratedFailureCount": 1}, False), ({"ToleratedFailurePercentage": 40}, True)])
+@pytest.mark.parametrize(
+    ("tolerated", "fails"), [({"ToleratedFailureCount": 1}, False), ({"ToleratedFailurePercentage": 40}, True)]
+)
 def test_tolerated_failures_are_left_out_of_the_result(tolerated, fails):
     def work(item: int) -> int:
         if item == 0:

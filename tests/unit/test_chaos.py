@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+
 from ionfleet import chaos
 from ionfleet.chaos import SparseImages, exceeded_levels, measure_of_chaos
 

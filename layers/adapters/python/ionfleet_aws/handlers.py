@@ -130,10 +130,11 @@ def parse_event(event: dict[str, Any], model: type[Event]) -> Event:
 
 @contextmanager
 def logged_errors() -> Iterator[None]:
-    """Log what is raised with the ids that are bound by then, which Lambda's own report of it lacks."""
+    """Count and log what is raised, with the ids that are bound by then, which Lambda's own report of it lacks."""
     try:
         yield
     except Exception:
+        metrics.add_metric("Failures", MetricUnit.Count, 1)
         logger.exception("Failed")
         raise
 

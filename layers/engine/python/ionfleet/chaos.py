@@ -71,9 +71,7 @@ def _batches(images: SparseImages, pixels: int) -> list[tuple[int, int]]:
 
 def _slice(images: SparseImages, first: int, stop: int) -> SparseImages:
     a, b = np.searchsorted(images.image, [first, stop])
-    return SparseImages(
-        images.image[a:b] - first, images.y[a:b], images.x[a:b], images.value[a:b], stop - first
-    )
+    return SparseImages(images.image[a:b] - first, images.y[a:b], images.x[a:b], images.value[a:b], stop - first)
 
 
 def _batch_chaos(

@@ -85,4 +85,3 @@ def digitise(scores: Float64, fdr: Float64) -> Float64:
         if len(passing):
             result[scores >= passing.min()] = level
     return result
-

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # who only reads findings, such as the status function, has no numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 Severity = Literal["error", "warning"]
 

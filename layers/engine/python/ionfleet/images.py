@@ -11,16 +11,16 @@ import png
 from ionfleet.index import Grid
 
 
-def dense_image(
-    grid: Grid, pixel: npt.NDArray[np.integer], value: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
+def dense_image(grid: Grid, pixel: npt.NDArray[np.integer], value: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Lay entries (pixel ranks and values) out as float32[height, width]; what was not sampled is 0."""
     image = np.zeros(grid.height * grid.width, np.float32)
     image[grid.pixel_index[pixel]] = value
     return image.reshape(grid.height, grid.width)
 
 
-def grey_alpha(image: npt.NDArray[np.float32], sampled: npt.NDArray[np.bool_], *, metaspace: bool) -> npt.NDArray[np.uint16]:
+def grey_alpha(
+    image: npt.NDArray[np.float32], sampled: npt.NDArray[np.bool_], *, metaspace: bool
+) -> npt.NDArray[np.uint16]:
     """Scale an image to uint16[height, width, 2]: grey from the lowest to the highest value of the box, alpha its mask.
 
     All pixels of the box take part in the scaling, unsampled ones as 0. Values that are not finite are left out of it and shown as the

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +77,13 @@ class Images:
     pixel: Int64
     isotope: Int64
     value: Float32
+
+    @cached_property
+    def new_pixel(self) -> Bool:
+        """Which entries are the first of their ion and pixel."""
+        new = np.ones(len(self.value), bool)
+        new[1:] = (self.ion[1:] != self.ion[:-1]) | (self.pixel[1:] != self.pixel[:-1])
+        return new
 
 
 @dataclass(frozen=True)
@@ -249,8 +257,7 @@ class _Sums:
 def _sums(images: Images, shape: Shape) -> _Sums:
     """Sum values, squares, and products with the first isotope's image in the same pixel."""
     value = images.value.astype(np.float64)
-    new_pixel = np.ones(len(value), bool)
-    new_pixel[1:] = (images.ion[1:] != images.ion[:-1]) | (images.pixel[1:] != images.pixel[:-1])
+    new_pixel = images.new_pixel
     head = np.flatnonzero(new_pixel)
     first_value = np.where(images.isotope[head] == 0, value[head], 0.0)[np.cumsum(new_pixel) - 1]
     slot = images.ion * shape[1] + images.isotope
@@ -292,9 +299,8 @@ def _correlation_single(images: Images, shape: Shape, pixels: int) -> Float64:
 
     Pixels where the ion has no signal in any isotope are not visited but corrected for.
     """
-    new_pixel = np.ones(len(images.value), bool)
-    new_pixel[1:] = (images.ion[1:] != images.ion[:-1]) | (images.pixel[1:] != images.pixel[:-1])
     ions, isotopes = shape
+    new_pixel = images.new_pixel
     ion = images.ion[new_pixel]
     value = np.zeros((len(ion), isotopes), np.float32)
     value[np.cumsum(new_pixel) - 1, images.isotope] = images.value
@@ -331,9 +337,7 @@ def _chaos(images: Images, wanted: Int64, ions: int, grid: Grid, settings: Setti
     entry = np.flatnonzero((images.isotope == 0) & (place[images.ion] >= 0))
     y, x = np.divmod(grid.pixel_index[images.pixel[entry]], grid.width)
     sparse = SparseImages(place[images.ion[entry]], y, x, images.value[entry], len(wanted))
-    return measure_of_chaos(
-        sparse, grid.width, grid.height, levels=settings.levels, metaspace=settings.metaspace
-    )
+    return measure_of_chaos(sparse, grid.width, grid.height, levels=settings.levels, metaspace=settings.metaspace)
 
 
 def _mz_statistics(peaks: SortedPeaks, slot: Int64, index: Int64, theoretical: Float64) -> tuple[Float64, Float64]:

@@ -18,7 +18,9 @@ def isomers(ions: Sequence[str]) -> dict[int, list[int]]:
     groups: defaultdict[str, list[int]] = defaultdict(list)
     for row, ion in enumerate(ions):
         groups[ion].append(row)
-    return {row: [other for other in group if other != row] for group in groups.values() if len(group) > 1 for row in group}
+    return {
+        row: [other for other in group if other != row] for group in groups.values() if len(group) > 1 for row in group
+    }
 
 
 def isobars(

@@ -1,0 +1,89 @@
+"""The cloud of a run: its template synthesized, its folder made and removed, itself started and stopped."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ionfleet_cli import terminal
+from ionfleet_cli.display import Display
+from ionfleet_cli.failures import CommandError
+from ionfleet_replay import Cloud, Observation, synthesize
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+"""Where the CDK app is: the package is installed from its sources."""
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def synthesized(display: Display) -> Path:
+    """Return the assembly of this repository's template, written anew where its sources have changed.
+
+    Raises
+    ------
+    CommandError
+        The command was not installed from the repository.
+    ReplayError
+        The template cannot be synthesized.
+
+    """
+    app = REPOSITORY / "app.py"
+    if not app.is_file():
+        raise CommandError(f"There is no {app} to synthesize the template with; give --assembly a cdk.out.")
+    began = time.monotonic()
+    display.note("Synthesizing the template, unless that has been done")
+    assembly = synthesize(app, REPOSITORY / "cdk.out" / "local")
+    display.note(f"Template ready in {terminal.elapsed(time.monotonic() - began)}")
+    return assembly
+
+
+@contextmanager
+def running_cloud(
+    assembly: Path, observer: Callable[[Observation], None], workers: int | None, display: Display, *, keep: bool
+) -> Iterator[Cloud]:
+    """Run a cloud while the block runs; of its folder nothing is left unless `keep`.
+
+    Raises
+    ------
+    ReplayError
+        The template cannot be brought up.
+
+    """
+    with _cloud_folder(display, keep=keep) as folder:
+        began = time.monotonic()
+        cloud = Cloud(assembly, folder, observer=observer, workers=workers)
+        cloud.start()
+        try:
+            display.note(f"Local cloud ready in {terminal.elapsed(time.monotonic() - began)}")
+            yield cloud
+        finally:
+            with _signals_ignored():
+                cloud.stop()
+
+
+@contextmanager
+def _cloud_folder(display: Display, *, keep: bool) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="ionfleet-cloud-"))
+    try:
+        yield folder
+    finally:
+        if keep:
+            display.note(f"The local cloud's folder is {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _signals_ignored() -> Iterator[None]:
+    """Let nothing interrupt the block, which is short: stopping twice would leave processes behind."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,89 @@
+"""The endpoint as ordinary clients see it, and what it refuses rather than answer wrongly."""
+
+from __future__ import annotations
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto.s3.models import FakeKey, s3_backends
+
+from ionfleet_replay import moto_patches
+from ionfleet_replay.account import ADMINISTRATOR, Account
+from ionfleet_replay.events import ExecutionStatus
+
+MACHINE = {"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}
+
+
+def test_an_ordinary_client_with_any_credentials_sees_the_cloud(stack, start):
+    cloud = start(stack.bucket("Bucket").queue("Queue").machine("Machine", MACHINE))
+    session = boto3.session.Session("anyone", "anything", region_name="us-east-1")
+    clients = {name: session.client(name, endpoint_url=cloud.endpoint_url) for name in ("s3", "sqs", "stepfunctions")}
+    assert [bucket["Name"] for bucket in clients["s3"].list_buckets()["Buckets"]] == [cloud.outputs["Bucket"]]
+    assert clients["sqs"].list_queues()["QueueUrls"] == [cloud.outputs["Queue"]]
+    (machine,) = clients["stepfunctions"].list_state_machines()["stateMachines"]
+    assert machine["stateMachineArn"] == cloud.outputs["Machine"]
+    for client in clients.values():
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("service", "call"),
+    [
+        ("dynamodb", lambda client: client.list_tables()),
+        ("events", lambda client: client.list_rules()),
+        ("ec2", lambda client: client.describe_instances()),
+        ("stepfunctions", lambda client: client.get_execution_history(executionArn="arn:aws:states:r:1:execution:m:e")),
+    ],
+)
+def test_a_service_or_operation_that_nothing_stands_behind_is_refused(stack, start, service, call):
+    cloud = start(stack)
+    with pytest.raises(ClientError, match=r"The local cloud (has no service|does not implement)") as refused:
+        call(cloud.client(service))
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+def test_large_objects_and_ranges_come_back_as_they_were_put(stack, start):
+    cloud = start(stack.bucket("Bucket", events=False))
+    s3, place = cloud.client("s3"), {"Bucket": cloud.outputs["Bucket"], "Key": "big"}
+    body = bytes(range(256)) * 4 * 4096
+    s3.put_object(**place, Body=body)
+    assert s3.get_object(**place)["Body"].read() == body
+    assert s3.get_object(**place, Range="bytes=1000000-1000009")["Body"].read() == body[1000000:1000010]
+
+
+def test_an_account_knows_whose_credentials_it_issued():
+    account = Account()
+    issued = {principal: account.credentials(principal) for principal in (ADMINISTRATOR, "role/a", "role/b")}
+    assert {account.principal(each.access_key) for each in issued.values()} == set(issued)
+    assert account.credentials("role/a") == issued["role/a"]
+    assert account.principal("AKIAUNKNOWN") is None
+
+
+def test_dropping_an_account_forgets_its_objects_and_those_of_no_other(stack, start):
+    stack.bucket("Bucket", events=False)
+    one, two = start(stack), start(stack)
+    for cloud in (one, two):
+        cloud.client("s3").put_object(Bucket=cloud.outputs["Bucket"], Key="k", Body=b"x")
+    accounts = [cloud.client("sts").get_caller_identity()["Account"] for cloud in (one, two)]
+    bucket = one.outputs["Bucket"]
+    one.stop()
+    assert accounts[0] not in s3_backends
+    assert bucket not in s3_backends.bucket_accounts
+    tracked = {key.account_id for key in FakeKey.instances_tracked}
+    assert accounts[0] not in tracked
+    assert accounts[1] in tracked
+    assert two.client("s3").get_object(Bucket=two.outputs["Bucket"], Key="k")["Body"].read() == b"x"
+
+
+def test_an_execution_can_be_recorded_as_ended(stack, start):
+    cloud = start(stack.machine("Machine", MACHINE))
+    states = cloud.client("stepfunctions")
+    arn = states.start_execution(stateMachineArn=cloud.outputs["Machine"], name="e")["executionArn"]
+    cloud.wait_idle(5)
+    ended = ExecutionStatus(
+        arn, cloud.outputs["Machine"], "e", "FAILED", started=0, input="{}", stopped=1e9, error="E", cause="c"
+    )
+    moto_patches.finish_execution(arn.split(":")[4], "us-east-1", ended)
+    described = states.describe_execution(executionArn=arn)
+    facts = described["status"], described["error"], described["cause"], described["stopDate"].timestamp()
+    assert facts == ("FAILED", "E", "c", 1e9)
