@@ -22,16 +22,16 @@ from ionfleet_replay.asynchronous import AsynchronousInvocations
 from ionfleet_replay.background import Background
 from ionfleet_replay.clock import Clock, RealClock
 from ionfleet_replay.environment import Surroundings
-from ionfleet_replay.errors import InvocationError, ReplayError
+from ionfleet_replay.errors import DefinitionError, InvocationError, ReplayError
 from ionfleet_replay.events import EventBus, object_created
 from ionfleet_replay.executions import Executions, Machine
 from ionfleet_replay.functions import Functions
 from ionfleet_replay.observations import DeadLetter, Invocation, Observation, Observer
 from ionfleet_replay.paths import Json
-from ionfleet_replay.queues import Poller
+from ionfleet_replay.queues import EventSource, Poller
 from ionfleet_replay.sandbox import PRELOAD, Zygote
 from ionfleet_replay.server import Moto, Server
-from ionfleet_replay.stack import Stack
+from ionfleet_replay.stack import Stack, StateMachine
 from ionfleet_replay.states import Interpreter
 from ionfleet_replay.tasks import Integrations
 from ionfleet_replay.template import Template
@@ -193,15 +193,24 @@ class Cloud:
         self._bus.rules = stack.rules
         self._bus.serve("lambda", self._asynchronous.accept)
         for declared in stack.machines:
-            integrations = Integrations(self._account, self._functions, declared.role)
-            interpreter = Interpreter(self._clock, integrations, self._observe)
-            self._executions.add(Machine(declared, definition.load(declared.definition), interpreter))
+            self._executions.add(self._machine(declared))
         self._dead_letters = _dead_letters(stack)
         self._pollers = [self._poller(source) for source in stack.sources]
         for poller in self._pollers:
             self._background.start(poller.run())
 
-    def _poller(self, source: Any) -> Poller:
+    def _machine(self, declared: StateMachine) -> Machine:
+        """Load a definition; a function that it calls and that is not there is found here, not at run time."""
+        machine = definition.load(declared.definition)
+        for state, function in definition.calls(machine):
+            try:
+                self._functions.resolve(function)
+            except ReplayError as problem:
+                raise DefinitionError(state, "Parameters.FunctionName", str(problem)) from problem
+        integrations = Integrations(self._account, self._functions, declared.role)
+        return Machine(declared, machine, Interpreter(self._clock, integrations, self._observe))
+
+    def _poller(self, source: EventSource) -> Poller:
         return Poller(
             source, self._account, self._functions, self._background, self._clock, self._activity, self._moved
         )

@@ -6,14 +6,14 @@ Every field is either understood or a `DefinitionError` naming the state and the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from ionfleet_replay.conditions import Condition, parse_condition
 from ionfleet_replay.errors import DefinitionError
 from ionfleet_replay.fields import Fields
-from ionfleet_replay.paths import Expression, Json, Literal, Path, parse_expression, parse_template
+from ionfleet_replay.paths import Expression, Json, Literal, Path, Template, parse_expression, parse_template
 
 ROOT = Path.parse("$")
 
@@ -202,6 +202,20 @@ def load(text: str) -> Machine:
     return _machine(fields, timeout)
 
 
+def calls(machine: Machine) -> Iterator[tuple[str, str]]:
+    """Yield every task that calls a function named by a constant, and that name; branches and maps included."""
+    for state in machine.states.values():
+        if isinstance(state, Task) and isinstance(state.parameters, Template):
+            name = state.parameters.fields.get("FunctionName")
+            if isinstance(name, Literal):
+                yield state.name, str(name.value)
+        elif isinstance(state, Parallel):
+            for branch in state.branches:
+                yield from calls(branch)
+        elif isinstance(state, Map):
+            yield from calls(state.processor)
+
+
 def _only_jsonpath(fields: Fields) -> None:
     fields.one_of("QueryLanguage", ("JSONPath",), default="JSONPath")
 
@@ -291,8 +305,9 @@ def _task(fields: Fields) -> Task:
 
 
 def _check_parameters(fields: Fields, template: Expression | None, known: frozenset[str], where: str) -> None:
-    names = getattr(template, "fields", {})
-    for name in names:
+    if not isinstance(template, Template):
+        raise fields.error(where, "an object with constant names was expected")
+    for name in template.fields:
         if name not in known:
             raise fields.error(f"{where}.{name}", "is not implemented by the local interpreter")
 

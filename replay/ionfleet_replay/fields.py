@@ -41,6 +41,8 @@ class Fields:
 
     def of(self, kind: type[T] | tuple[type[T], ...], name: str, default: T | None = None) -> T:
         """Return a field of a type; required where there is no default."""
+        if name not in self._values and default is None:
+            raise self.error(name, "missing")
         value = self._values.pop(name, default)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             kinds = kind if isinstance(kind, tuple) else (kind,)

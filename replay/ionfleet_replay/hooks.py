@@ -19,12 +19,8 @@ SERVICES = frozenset({"s3", "sqs", "sns", "states", "sts"})
 UNTRUE = {"states": frozenset({"GetExecutionHistory", "DescribeMapRun", "ListMapRuns"})}
 """Operations that moto answers with something that is not so."""
 
-WRITES = {
-    "PutObject": "PutObject",
-    "CopyObject": "CopyObject",
-    "CompleteMultipartUpload": "CompleteMultipartUpload",
-}
-"""S3 operations that make an object, and the reason that their event gives."""
+WRITES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
+"""S3 operations that make an object; their names are also the reasons that events give."""
 
 STRIPES = 1024
 
@@ -94,7 +90,7 @@ class ObjectWrites:
             size=int(response.header("Content-Length") or 0),
             etag=(response.header("ETag") or "").strip('"'),
             version=response.header("x-amz-version-id"),
-            reason=WRITES[call.operation],
+            reason=call.operation,
         )
 
 

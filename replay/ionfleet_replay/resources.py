@@ -113,9 +113,8 @@ def _queue(stack: Stack, properties: Fields) -> Created:
     name = _name(stack, properties, "QueueName")
     attributes = {each: str(properties.take(each)) for each in QUEUE_ATTRIBUTES if each in properties}
     redrive = properties.section("RedrivePolicy")
-    dead_letters = redrive.parsed("deadLetterTargetArn", str)
     max_receives = redrive.parsed("maxReceiveCount", int)
-    redrive.finish()
+    dead_letters = _dead_letters(stack, redrive, "deadLetterTargetArn")
     if dead_letters is not None:
         policy = {"deadLetterTargetArn": dead_letters, "maxReceiveCount": max_receives}
         attributes["RedrivePolicy"] = json.dumps(policy)
@@ -192,9 +191,9 @@ def _is_source(folder: Path) -> bool:
 
 def _asset(stack: Stack, code: Fields) -> Path:
     code.ignore("S3Bucket")
-    key = code.of(str, "S3Key")
+    key = code.parsed("S3Key", str)
     code.finish()
-    folder = stack.assets.get(key)
+    folder = stack.assets.get(key or "")
     if folder is None or not folder.is_dir():
         raise code.error("S3Key", f"{key!r} is not an asset folder of the assembly")
     return folder
@@ -221,7 +220,9 @@ def _function(stack: Stack, properties: Fields) -> Created:
         role=properties.of(str, "Role"),
         log_group=_only(properties.section("LoggingConfig"), "LogGroup", f"/aws/lambda/{name}"),
         reserved=properties.parsed("ReservedConcurrentExecutions", int),
-        asynchronous=AsynchronousPolicy(dead_letters=_only(properties.section("DeadLetterConfig"), "TargetArn", None)),
+        asynchronous=AsynchronousPolicy(
+            dead_letters=_dead_letters(stack, properties.section("DeadLetterConfig"), "TargetArn")
+        ),
     )
     stack.functions[function.arn] = function
     return Created(name, {"Arn": function.arn})
@@ -321,25 +322,34 @@ def _rule(stack: Stack, properties: Fields) -> Created:
         pattern = compile_pattern(properties.of(dict, "EventPattern"))
     except PatternError as problem:
         raise properties.error("EventPattern", str(problem)) from problem
-    stack.rules.append(Rule(arn, pattern, tuple(_target(entry) for entry in properties.entries("Targets"))))
+    stack.rules.append(Rule(arn, pattern, tuple(_target(stack, entry) for entry in properties.entries("Targets"))))
     return Created(name, {"Arn": arn})
 
 
-def _target(fields: Fields) -> Target:
+def _target(stack: Stack, fields: Fields) -> Target:
     fields.ignore("Id")
     arn = fields.of(str, "Arn")
-    if arn.split(":")[2] not in ("sqs", "lambda"):
-        raise fields.error("Arn", f"{arn!r} is not implemented as a target, only queues and functions")
+    if arn not in stack.queues and arn not in stack.functions:
+        raise fields.error("Arn", f"{arn!r} is not implemented as a target, only queues and functions of this stack")
     retry = fields.section("RetryPolicy")
     target = Target(
         arn=arn,
         retries=retry.of(int, "MaximumRetryAttempts", Target.retries),
         max_age=float(retry.of(int, "MaximumEventAgeInSeconds", int(Target.max_age))),
-        dead_letters=_only(fields.section("DeadLetterConfig"), "Arn", None),
+        dead_letters=_dead_letters(stack, fields.section("DeadLetterConfig"), "Arn"),
     )
     retry.finish()
     fields.finish()
     return target
+
+
+def _dead_letters(stack: Stack, config: Fields, field: str) -> str | None:
+    """Return the queue that a dead-letter configuration names."""
+    arn = config.parsed(field, str)
+    config.finish()
+    if arn is not None and arn not in stack.queues:
+        raise config.error(field, f"{arn!r} is not implemented for dead letters, only queues of this stack")
+    return arn
 
 
 @creates("AWS::StepFunctions::StateMachine")

@@ -63,6 +63,7 @@ def changed(path: str, value: Any) -> str:
     return json.dumps(definition)
 
 
+CONFIG = "States/Map/ItemProcessor/ProcessorConfig"
 TASK = "States/Map/ItemProcessor/States/Task"
 
 
@@ -82,13 +83,8 @@ def test_the_good_definition_loads():
         ("States/Map/Next", "Nowhere", "Map", "Next"),
         ("States/Map/Next", ..., "Map", "Next"),
         ("States/Map/ResultPath", "$.a[*]", "Map", "ResultPath"),
-        ("States/Map/ItemProcessor/ProcessorConfig/Mode", "INLINE", "Map", "ItemProcessor.ProcessorConfig.Mode"),
-        (
-            "States/Map/ItemProcessor/ProcessorConfig/ExecutionType",
-            "EXPRESS",
-            "Map",
-            "ItemProcessor.ProcessorConfig.ExecutionType",
-        ),
+        (f"{CONFIG}/Mode", "INLINE", "Map", "ItemProcessor.ProcessorConfig.Mode"),
+        (f"{CONFIG}/ExecutionType", "EXPRESS", "Map", "ItemProcessor.ProcessorConfig.ExecutionType"),
         ("States/Map/ItemReader/ReaderConfig/InputType", "CSV", "Map", "ItemReader.ReaderConfig.InputType"),
         ("States/Map/ItemReader/Parameters/Range", "x", "Map", "ItemReader.Parameters.Range"),
         ("States/Map/ItemReader/Resource", "arn:aws:states:::s3:listObjectsV2", "Map", "ItemReader.Resource"),

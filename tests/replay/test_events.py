@@ -199,9 +199,7 @@ def test_a_function_as_a_target_gets_the_event_itself(stack, start):
     assert cloud.client("s3").head_object(Bucket=cloud.outputs["Out"], Key="good")["ContentLength"] == 36
 
 
-def test_a_function_that_fails_on_an_event_is_tried_twice_more_and_then_it_goes_to_the_functions_dead_letter_queue(
-    stack, start
-):
+def test_a_function_that_fails_on_an_event_is_tried_twice_more_before_its_dead_letter_queue_gets_it(stack, start):
     stack.bucket("Bucket").queue("Dead")
     dead = {"TargetArn": {"Fn::GetAtt": ["Dead", "Arn"]}}
     stack.function("Function", FUNCTION, {"OUT": ""}, DeadLetterConfig=dead).rule("Rule", CREATED, "Function")

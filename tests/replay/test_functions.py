@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -65,7 +66,12 @@ def error_of(cloud, function, payload):
 
 
 def alive(pid):
-    return os.path.exists(f"/proc/{pid}")
+    return Path(f"/proc/{pid}").exists()
+
+
+def invoke_for_ever(cloud):
+    while True:
+        cloud.invoke("Nap", 0)
 
 
 def gone(pid, within=5.0):
@@ -214,8 +220,7 @@ def test_reserved_concurrency_used_up_refuses_the_call(stack, start):
     nap = threading.Thread(target=cloud.invoke, args=("Nap", 1))
     nap.start()
     with pytest.raises(Exception, match="Rate Exceeded"):
-        while True:
-            cloud.invoke("Nap", 0)
+        invoke_for_ever(cloud)
     nap.join()
     assert cloud.invoke("Nap", 0) is None
 

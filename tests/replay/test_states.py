@@ -234,7 +234,7 @@ def test_error_names_mean_what_they_mean_on_aws(error, names, caught):
 
 
 def test_a_task_that_takes_too_long_times_out_and_its_late_answer_is_ignored():
-    run = Run(lambda payload: asyncio.sleep(3600))
+    run = Run(lambda _: asyncio.sleep(3600))
     catch = [{"ErrorEquals": ["States.Timeout"], "Next": "End"}]
     states = {"T": task(TimeoutSeconds=60, Catch=catch), "End": {"Type": "Pass", "Result": "late", "End": True}}
     assert run(machine("T", **states)) == "late"
@@ -370,7 +370,7 @@ def test_a_manifest_that_is_not_json_lines_fails_the_item_reader():
 
 
 def test_ten_thousand_items_need_no_recursion():
-    run = Run(lambda item: {}, objects=lines(*range(10_000)))
+    run = Run(lambda _: {}, objects=lines(*range(10_000)))
     run(machine("M", M=distributed(EACH, MaxConcurrency=400, ResultPath=None)), ITEMS)
     assert len(run.services.calls) == 10_000
 
@@ -378,7 +378,7 @@ def test_ten_thousand_items_need_no_recursion():
 @pytest.mark.parametrize("size", [0, 1])
 def test_a_state_may_give_256_kib_and_not_a_byte_more(size):
     text = "x" * (PAYLOAD_LIMIT - len('{"Payload":""}') + size)
-    run = Run(lambda payload: text)
+    run = Run(lambda _: text)
     definition = machine("T", T=task(ResultSelector={}))
     if size == 0:
         assert run(definition) == {}

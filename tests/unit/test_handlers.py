@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +25,7 @@ from ionfleet_aws.observability import logger
 
 from .aws_cloud import (
     ENVIRONMENT,
+    FUNCTIONS,
     Cloud,
     Context,
     failed_messages,
@@ -188,6 +191,15 @@ class TestLauncher:
         event = object_created("lab-work", EVENT["plan"])
         assert failed_messages(load_handler("launcher")(records(event))) == ["m1"]
 
+    def test_the_ids_of_one_message_are_not_put_on_the_lines_of_the_next(self, planned: str, log: Log) -> None:
+        keys = (f"manifests/{planned}/plan.json", EVENT["plan"])
+        answer = load_handler("launcher")(records(*(object_created("lab-work", key) for key in keys)))
+        assert failed_messages(answer) == ["m2"]
+        started, failed = [line for line in log.lines() if line["message"] in {"Execution started", "Failed"}]
+        assert (started["message_id"], started["execution"]) == ("m1", planned)
+        assert failed["message_id"] == "m2"
+        assert "execution" not in failed
+
 
 class TestSort:
     def test_the_version_that_was_planned_is_read(self, cloud: Cloud, planned: str) -> None:
@@ -334,3 +346,12 @@ class TestEnvironment:
         stores = open_stores(read_environment(SortEnvironment))
         with pytest.raises(NoBucketError, match="no results bucket"):
             stores.results.get("k")
+
+
+@pytest.mark.parametrize("name", ["launcher", "status"])
+def test_small_functions_need_neither_numpy_nor_pyarrow(name: str) -> None:
+    code = f"import sys; sys.path.insert(0, {str(FUNCTIONS / name)!r}); sys.modules.update(numpy=None, pyarrow=None)"
+    result = subprocess.run(
+        [sys.executable, "-c", f"{code}; import handler"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr

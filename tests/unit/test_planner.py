@@ -376,6 +376,16 @@ class TestExactlyOnce:
         assert status_of(cloud)["execution"] == f"{job}-2"
         assert document(cloud, key)["state"] == "RUNNING"
 
+    def test_a_message_that_comes_again_does_not_undo_the_end_of_its_job(self, cloud: Stores) -> None:
+        upload_dataset(cloud)
+        deliver(cloud, f"{BRAIN}.imzML", "m1")
+        job = status_of(cloud)["job"]
+        key = f"results/{status_of(cloud)['dataset']}/{job}/status.json"
+        cloud.results.replace(key, document_as(document(cloud, key), state="FAILED"))
+        end_attempt(cloud.work, job, End(state="FAILED", at=timestamp(after(1)), by="x"))
+        assert deliver(cloud, f"{BRAIN}.imzML", "m1", 2).execution == job
+        assert document(cloud, key)["state"] == "FAILED"
+
     def test_a_job_that_succeeded_is_not_run_again(self, cloud: Stores) -> None:
         upload_dataset(cloud)
         deliver(cloud, f"{BRAIN}.imzML", "m1")
@@ -386,6 +396,21 @@ class TestExactlyOnce:
         assert deliver(cloud, f"{BRAIN}.imzML", "m2", 2).execution == job
         assert len(plans(cloud)) == 1
         assert document(cloud, key)["state"] == "SUCCEEDED"
+
+    def test_an_upload_waits_while_another_one_is_planned_as_the_same_job(
+        self, cloud: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cloud.input.replace("datasets/other/job.json", CONFIGURATION)
+        upload_dataset(cloud)
+        upload_dataset(cloud, "datasets/other/brain")
+        with monkeypatch.context() as patch:
+            patch.setattr(planner, "write_plan", failing(TransientError("no luck")))
+            with pytest.raises(TransientError, match="no luck"):
+                deliver(cloud, f"{BRAIN}.imzML", "m1")
+        with pytest.raises(TransientError, match="is being planned for another upload"):
+            deliver(cloud, "datasets/other/brain.imzML", "m2")
+        first = deliver(cloud, f"{BRAIN}.imzML", "m1")
+        assert deliver(cloud, "datasets/other/brain.imzML", "m2").execution == first.execution
 
     def test_an_upload_after_a_dead_message_is_planned(self, cloud: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
         upload_dataset(cloud)

@@ -137,7 +137,7 @@ def test_the_imzml_is_waited_for_first() -> None:
 
 def test_two_files_of_one_kind_are_refused() -> None:
     store = bucket("datasets/x.imzML", "datasets/x.ibd", "datasets/x.IBD")
-    with pytest.raises(InvalidDatasetError, match="'datasets/x.IBD' and 'datasets/x.ibd'"):
+    with pytest.raises(InvalidDatasetError, match=r"'datasets/x\.IBD' and 'datasets/x\.ibd'"):
         find_dataset(store, DatasetName("datasets/", "x"))
 
 
@@ -145,8 +145,10 @@ def test_a_datasets_own_configuration_goes_before_that_of_its_folder() -> None:
     store = bucket("datasets/a/job.json", "datasets/a/x.job.json", "datasets/a/x.imzML", "datasets/a/y.imzML")
     own = find_dataset(store, DatasetName("datasets/a/", "x")).configuration
     shared = find_dataset(store, DatasetName("datasets/a/", "y")).configuration
-    assert own and own.key == "datasets/a/x.job.json"
-    assert shared and shared.key == "datasets/a/job.json"
+    assert own
+    assert own.key == "datasets/a/x.job.json"
+    assert shared
+    assert shared.key == "datasets/a/job.json"
     assert find_dataset(store, DatasetName("datasets/", "z")).configuration is None
 
 

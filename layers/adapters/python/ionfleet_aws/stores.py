@@ -146,9 +146,6 @@ class S3Store:
         self._count(answer, bytes_out=len(body))
 
     def _create_in_parts(self, key: str, data: bytes | memoryview) -> None:
-        # Asked first, since S3 refuses an object that exists only after all of its parts have been sent.
-        if self.head(key) is not None:
-            raise _ExistsError(key)
         with self._asking(key):
             begun = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, ChecksumAlgorithm="CRC32")
         self._count(begun)
@@ -226,7 +223,7 @@ def _translated(error: ClientError, where: str) -> IonfleetError:
         return _ExistsError(where)
     if code == "InvalidRange" or status == 416:
         return _BeyondEndError(where)
-    # A part of an upload that was completed or aborted meanwhile: beginning again finds out which.
+    # An upload that is gone was completed by a request whose answer was lost, or aborted: writing again tells which.
     if status == 409 or code == "NoSuchUpload":
         return _InterruptedError(f"Another write is in progress: {said}. Try again.")
     if code in _THROTTLING_CODES or status in {429, 503}:

@@ -11,6 +11,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,7 @@ class IonTable:
 
     def take(self, rows: npt.NDArray[np.integer]) -> IonTable:
         """Return some of the ions."""
-        return IonTable(self.ion.take(pa.array(rows)), self.target[rows], self.mz[rows], self.intensity[rows])
+        return IonTable(self.ion.take(rows), self.target[rows], self.mz[rows], self.intensity[rows])
 
     def to_parquet(self) -> bytes:
         """Serialise."""
@@ -58,9 +59,9 @@ class IonTable:
     @staticmethod
     def from_parquet(data: bytes) -> IonTable:
         """Read what `to_parquet` wrote."""
-        table = pq.read_table(pa.BufferReader(data)).combine_chunks()
+        table = pq.read_table(pa.BufferReader(data))
         return IonTable(
-            ion=pa.concat_arrays(table.column("ion").chunks or [pa.array([], pa.string())]),
+            ion=cast(pa.StringArray, table.column("ion").combine_chunks()),
             target=table.column("target").to_numpy(),
             mz=matrix_of(table.column("mz")),
             intensity=matrix_of(table.column("intensity")),
@@ -81,16 +82,15 @@ class IonTable:
         return IonTable(distinct, target, mz, intensity)
 
 
-def matrix_column(values: npt.NDArray[np.generic]) -> pa.FixedSizeListArray:
+def matrix_column(values: npt.NDArray[Any]) -> pa.Array[Any]:
     """Turn an array [n, k] into a column of lists of k."""
     return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).ravel()), values.shape[1])
 
 
-def matrix_of(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def matrix_of(column: pa.ChunkedArray[Any]) -> npt.NDArray[Any]:
     """Turn a column of lists of k, none of them null, into an array [n, k]."""
-    width = column.type.list_size
-    parts = [chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, width) for chunk in column.chunks]
-    return np.concatenate(parts) if parts else np.empty((0, width))
+    lists = cast("pa.FixedSizeListArray[Any, Any]", column.combine_chunks())
+    return lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
 
 
 def parquet_bytes(table: pa.Table, row_group_size: int | None = None) -> bytes:
@@ -125,5 +125,5 @@ def compute_chunk(
     ions = pairs.distinct_ions
     target = np.zeros(len(ions), bool)
     target[pairs.ion_id[pairs.is_target & (pairs.ion_id >= 0)]] = True
-    patterns = centroids(ions.to_pylist(), instrument)
+    patterns = centroids(cast(list[str], ions.to_pylist()), instrument)
     return IonTable(ions, target, patterns.mz, patterns.intensity)

@@ -23,8 +23,8 @@ def grey_alpha(
 ) -> npt.NDArray[np.uint16]:
     """Scale an image to uint16[height, width, 2]: grey from the lowest to the highest value of the box, alpha its mask.
 
-    All pixels of the box take part in the scaling, unsampled ones as 0. Values that are not finite are left out of it and shown as the
-    highest; METASPACE lets them blank the image.
+    All pixels of the box take part in the scaling, unsampled ones as 0. Values that are not finite are left out of it
+    and shown as the highest; METASPACE lets them blank the image.
     """
     finite = image if metaspace else image[np.isfinite(image)]
     low, high = (finite.min(), finite.max()) if finite.size else (np.float32(0), np.float32(0))

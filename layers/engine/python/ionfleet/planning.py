@@ -1,7 +1,7 @@
 """Cutting a job into tasks that fit their functions' memory (docs/architecture.md, Planning).
 
-Every stage has a projection of its peak memory in terms of what is known when it is planned. The cuts decide who computes
-a number, never the number: no result depends on them.
+Every stage has a projection of its peak memory in terms of what is known when it is planned. The cuts decide who
+computes a number, never the number: no result depends on them.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def cut_spectra(lengths: Int64, budgets: Budgets, task_peaks: int | None) -> lis
     largest = int(lengths.max(initial=0))
     if largest > most:
         raise OutOfBudgetError(
-            f"Spectrum {int(lengths.argmax())} has {largest:,} points; a sort function of {budgets.sort_mb} MB holds {most:,}. "
-            "Centroid the data, or deploy with more memory for the sort function."
+            f"Spectrum {int(lengths.argmax()) + 1} has {largest:,} points; a sort function of {budgets.sort_mb} MB "
+            f"holds {max(0, most):,}. Centroid the data, or deploy with more memory for the sort function."
         )
     wanted = task_peaks or max(_SORT_TASK_PEAKS, int(lengths.sum()) // _SORT_TASKS)
     return cut_evenly(lengths, min(wanted, most))
@@ -109,12 +109,14 @@ def cut_range(count: int, size: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Density:
-    """How many peaks of all runs lie below an m/z, from the runs' sparse indexes: exact to a block per run."""
+    """Where the peaks of all runs lie, from the runs' sparse indexes.
+
+    `below` (float64) is the number of peaks below each of `mz` (float64, ascending): exact to a block per run.
+    """
 
     mz: Float64
     below: Float64
-    peaks: int
-    runs: int
+    runs: Sequence[RunIndex]
 
     @staticmethod
     def of(runs: Sequence[RunIndex]) -> Density:
@@ -125,12 +127,16 @@ class Density:
         # At a block's first m/z, all peaks of the blocks before it in its run are below.
         steps = np.concatenate([block[:-1] for block in blocks] + [[block[-1] for block in blocks]])
         order = np.argsort(mz, kind="stable")
-        return Density(mz[order], np.cumsum(steps[order]), sum(run.peaks for run in runs), len(filled))
+        return Density(mz[order], np.cumsum(steps[order]), filled)
 
-    def between(self, lower: Float64, upper: Float64) -> Float64:
-        """Estimate from above the peaks that reading each range [lower, upper] by whole blocks brings in."""
-        counts = np.interp(upper, self.mz, self.below) - np.interp(lower, self.mz, self.below, left=0.0)
-        return counts + 2.0 * BLOCK * self.runs
+    @property
+    def peaks(self) -> int:
+        """Number of all peaks."""
+        return sum(run.peaks for run in self.runs)
+
+    def peaks_read(self, lower: Float64, upper: Float64) -> int:
+        """Return how many peaks reading m/z ranges of all runs brings in (see `RunIndex.row_ranges`)."""
+        return sum(run.peaks_read(lower, upper) for run in self.runs)
 
 
 @dataclass(frozen=True)
@@ -158,33 +164,42 @@ def cut_segments(
     segment_peaks
         Peaks a segment should weigh; None to choose.
 
+    Returns
+    -------
+    list of Segment
+        At least one, even if it has no ion, so that the stages after it find the tables they expect.
+
     Raises
     ------
     OutOfBudgetError
         A single ion's windows hold more peaks than an annotate function can.
 
     """
-    first_mz = lower[:, 0]
-    below = np.interp(first_mz, density.mz, density.below, left=0.0)
+    below = np.interp(lower[:, 0], density.mz, density.below, left=0.0)
     weights = np.diff(below, prepend=0.0).astype(np.int64) + _PEAKS_PER_ION
     wanted = segment_peaks or max(_SEGMENT_PEAKS, int(weights.sum()) // _SEGMENTS)
     segments: list[Segment] = []
-    pending = cut_evenly(weights, wanted)[::-1]
+    pending = cut_evenly(weights, wanted)[::-1] or [(0, 0)]
     while pending:
         first, stop = pending.pop()
-        starts, ends = merge_windows(lower[first:stop], upper[first:stop])
-        peaks = int(min(density.between(starts, ends).sum(), density.peaks))
+        peaks = density.peaks_read(*merge_windows(lower[first:stop], upper[first:stop]))
         if projected_annotate_mb(peaks, stop - first) <= budgets.annotate_mb * USABLE_SHARE:
             segments.append(Segment(first, stop, peaks))
         elif stop - first > 1:
             middle = (first + stop) // 2
             pending += [(middle, stop), (first, middle)]
         else:
-            raise OutOfBudgetError(
-                f"The windows of one ion at m/z {first_mz[first]:.4f} hold about {peaks:,} peaks, more than an annotate function of "
-                f"{budgets.annotate_mb} MB can. Lower ppm, or deploy with more memory for the annotate function."
-            )
+            raise _too_many_peaks(peaks, lower[first:stop], budgets)
     return segments
+
+
+def _too_many_peaks(peaks: int, lower: Float64, budgets: Budgets) -> OutOfBudgetError:
+    where = f" at m/z {lower[0, 0]:.4f}" if len(lower) else ""
+    return OutOfBudgetError(
+        f"To annotate one ion{where} reads {peaks:,} peaks and takes {projected_annotate_mb(peaks, 1):,.0f} MB; "
+        f"{budgets.annotate_mb * USABLE_SHARE:,.0f} MB of an annotate function can be used. "
+        "Lower ppm, or deploy with more memory for the annotate function."
+    )
 
 
 def merge_windows(lower: Float64, upper: Float64, gap: float = 0.05) -> tuple[Float64, Float64]:
@@ -194,5 +209,4 @@ def merge_windows(lower: Float64, upper: Float64, gap: float = 0.05) -> tuple[Fl
     starts, reach = lower[used][order], np.maximum.accumulate(upper[used][order])
     opens = np.ones(len(starts), bool)
     opens[1:] = starts[1:] > reach[:-1] + gap
-    closes = np.append(opens[1:], True) if len(opens) else opens
-    return starts[opens], reach[closes]
+    return starts[opens], reach[np.append(opens[1:], True)[: len(reach)]]

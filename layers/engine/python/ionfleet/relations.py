@@ -42,8 +42,8 @@ def isobars(
     Returns
     -------
     dict of dict
-        For an annotation its isobars, each with the (own peak, other's peak) pairs that overlap, counted from 1: the two
-        first peaks overlap, or at least two pairs do.
+        For an annotation its isobars, each with the (own peak, other's peak) pairs that overlap, counted from 1: the
+        two first peaks overlap, or at least two pairs do.
 
     """
     overlaps: defaultdict[Pair, list[Pair]] = defaultdict(list)

@@ -1,9 +1,10 @@
-"""Sorted runs: the peaks of a range of spectra, ordered by m/z, each with a sparse index (docs/architecture.md, Objects).
+"""Sorted runs: peaks of a range of spectra by m/z, each run with a sparse index (docs/architecture.md, Objects).
 
-A run is a sequence of blocks of `BLOCK` peaks (the last one shorter). A block holds its peaks' m/z (float64), then their
-intensities (float32), then their pixels (uint32), little-endian, so that any m/z range of a run is one range of bytes.
-The index keeps the first m/z of every block. Peaks of equal m/z stand in the order of their spectra; reading the runs of a dataset in the order
-of their spectra and sorting stably therefore gives the same peaks in the same order however the spectra were cut.
+A run is a sequence of blocks of `BLOCK` peaks (the last one shorter). A block holds its peaks' m/z (float64), then
+their intensities (float32), then their pixels (uint32), little-endian, so that any m/z range of a run is one range of
+bytes. The index keeps the first m/z of every block. Peaks of equal m/z stand in the order of their spectra; reading the
+runs of a dataset in the order of their spectra and sorting stably therefore gives the same peaks in the same order
+however the spectra were cut.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _BLOCK_BYTES = BLOCK * PEAK_BYTES
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
 Uint32 = npt.NDArray[np.uint32]
+Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -71,23 +73,24 @@ class RunIndex:
             head["peaks"], head["dropped"], head["last_mz"], first_mz, np.frombuffer(arrays[middle:], "<f4")
         )
 
-    def block_ranges(self, lower: Float64, upper: Float64) -> list[tuple[int, int]]:
-        """Return the ranges of blocks, first ≤ i < stop, that hold every peak in the m/z ranges [lower, upper].
+    def row_ranges(self, lower: Float64, upper: Float64) -> tuple[Int64, Int64]:
+        """Return the ranges of rows, first ≤ i < stop, of the blocks that hold every peak in some m/z ranges.
 
-        The given ranges are ascending and apart; ranges of blocks that touch or nearly do are one.
+        The m/z ranges [lower, upper] are ascending and apart; ranges of blocks that touch, or would but for one block
+        between them, are one.
         """
+        stop = np.searchsorted(self.first_mz, upper, side="right")
         # A block before one that starts exactly at `lower` may end with peaks of that m/z.
         first = np.maximum(np.searchsorted(self.first_mz, lower, side="left") - 1, 0)
-        stop = np.searchsorted(self.first_mz, upper, side="right")
-        ranges: list[tuple[int, int]] = []
-        for begin, end in zip(first.tolist(), stop.tolist(), strict=True):
-            if begin >= end:
-                continue
-            if ranges and begin <= ranges[-1][1] + 1:
-                ranges[-1] = (ranges[-1][0], max(ranges[-1][1], end))
-            else:
-                ranges.append((begin, end))
-        return ranges
+        first, stop = first[stop > 0], stop[stop > 0]
+        apart = first[1:] > stop[:-1] + 1
+        opens, closes = np.append(True, apart)[: len(first)], np.append(apart, True)[: len(stop)]
+        return first[opens] * BLOCK, np.minimum(stop[closes] * BLOCK, self.peaks)
+
+    def peaks_read(self, lower: Float64, upper: Float64) -> int:
+        """Return how many peaks reading these m/z ranges by whole blocks brings in."""
+        first, stop = self.row_ranges(lower, upper)
+        return int((stop - first).sum())
 
 
 def sort_peaks(mz: Float64, intensity: Float32, pixel: Uint32) -> SortedPeaks:
@@ -96,7 +99,7 @@ def sort_peaks(mz: Float64, intensity: Float32, pixel: Uint32) -> SortedPeaks:
     return SortedPeaks(mz[order], intensity[order], pixel[order])
 
 
-def encode_run(peaks: SortedPeaks) -> bytearray:
+def encode_run(peaks: SortedPeaks) -> memoryview:
     """Lay sorted peaks out in blocks."""
     count = len(peaks)
     data = bytearray(count * PEAK_BYTES)
@@ -109,7 +112,7 @@ def encode_run(peaks: SortedPeaks) -> bytearray:
         start += BLOCK * width
     tail = b"".join(column[full * BLOCK :].tobytes() for column in (peaks.mz, peaks.intensity, peaks.pixel))
     data[full * _BLOCK_BYTES :] = tail
-    return data
+    return memoryview(data)
 
 
 def decode_blocks(data: bytes | memoryview) -> SortedPeaks:
@@ -165,9 +168,9 @@ def read_ranges(
 
     """
     parts = [
-        _read_blocks(store, key, index, first, stop)
+        _read_rows(store, key, first, stop)
         for key, index in runs
-        for first, stop in index.block_ranges(lower, upper)
+        for first, stop in zip(*(ends.tolist() for ends in index.row_ranges(lower, upper)), strict=True)
     ]
     if not parts:
         return SortedPeaks(np.empty(0), np.empty(0, np.float32), np.empty(0, np.uint32))
@@ -177,12 +180,13 @@ def read_ranges(
     return SortedPeaks(mz, intensity, pixel) if len(parts) == 1 else sort_peaks(mz, intensity, pixel)
 
 
-def _read_blocks(store: ObjectStore, key: str, index: RunIndex, first: int, stop: int) -> SortedPeaks:
-    length = (min(stop * BLOCK, index.peaks) - first * BLOCK) * PEAK_BYTES
-    data = store.get_range(key, first * _BLOCK_BYTES, length)
+def _read_rows(store: ObjectStore, key: str, first: int, stop: int) -> SortedPeaks:
+    """Read whole blocks, given by their rows."""
+    start, length = first * PEAK_BYTES, (stop - first) * PEAK_BYTES
+    data = store.get_range(key, start, length)
     if len(data) != length:
         raise DamagedObjectError(
-            f"Sorted run {key} gave {len(data):,} bytes from byte {first * _BLOCK_BYTES:,} where its index promises {length:,}. "
+            f"Sorted run {key} gave {len(data):,} bytes from byte {start:,} where its index promises {length:,}. "
             "Remove the dataset's runs from the work bucket and run the job again."
         )
     return decode_blocks(data)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ionfleet.chunks import IonTable, matrix_column, parquet_bytes
@@ -27,6 +29,15 @@ ISOTOPE_COLUMNS = {
 }
 """Columns with a value an isotope peak, by METASPACE's names, and the fields of `Measured` they come from."""
 
+_IMAGE_SCHEMA = pa.schema(
+    {
+        "ion": pa.string(),
+        "isotope": pa.int8(),
+        "pixel": pa.list_(pa.uint32()),
+        "intensity": pa.list_(pa.float32()),
+    }
+)
+
 
 def annotate(stores: Stores, task: SegmentTask) -> Report:
     """Measure the ions of a segment; write the images of targets with msm above 0, then the metrics."""
@@ -48,22 +59,14 @@ def annotate(stores: Stores, task: SegmentTask) -> Report:
 
 
 def _metrics_table(ions: IonTable, batches: Sequence[Measured]) -> pa.Table:
-    def column(name: str) -> np.ndarray:
-        return np.concatenate([getattr(batch, name) for batch in batches])
+    """One row a kept ion."""
+    measured = [_nothing(ions.mz.shape[1]), *batches]
 
-    isotopes = ions.mz.shape[1]
-    if not batches:
-        row = np.empty(0, np.int64)
-        empty = np.empty(0)
-        matrix = np.empty((0, isotopes))
-        batches = [
-            Measured(
-                row, empty, empty, empty, empty, empty, matrix.astype(np.float32), matrix.astype(np.float32),
-                matrix, matrix, matrix.astype(np.int64),
-            )
-        ]  # fmt: skip
+    def column(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(batch, name) for batch in measured])
+
     row = column("row")
-    columns: dict[str, pa.Array] = {"ion": ions.ion.take(pa.array(row)), "target": pa.array(ions.target[row])}
+    columns: dict[str, pa.Array[Any]] = {"ion": ions.ion.take(row), "target": pa.array(ions.target[row])}
     for name in ("chaos", "spatial", "spectral", "msm", "mz_err_abs", "mz_err_rel"):
         columns[name] = pa.array(column(name))
     for name, field in ISOTOPE_COLUMNS.items():
@@ -73,28 +76,38 @@ def _metrics_table(ions: IonTable, batches: Sequence[Measured]) -> pa.Table:
     return pa.table(columns)
 
 
+def _nothing(isotopes: int) -> Measured:
+    """Return the metrics of no ion, which give the columns their types where no batch does."""
+    scores, matrix = np.empty(0), np.empty((0, isotopes))
+    return Measured(
+        row=np.empty(0, np.int64),
+        chaos=scores,
+        spatial=scores,
+        spectral=scores,
+        mz_err_abs=scores,
+        mz_err_rel=scores,
+        total=matrix.astype(np.float32),
+        maximum=matrix.astype(np.float32),
+        mz_mean=matrix,
+        mz_std=matrix,
+        points=matrix.astype(np.int64),
+    )
+
+
 def _image_table(ions: IonTable, batches: Sequence[tuple[Measured, Images]]) -> pa.Table:
     """One row an isotope image: its ion, which isotope, and its entries ordered by pixel rank."""
-    schema = pa.schema(
-        [
-            ("ion", pa.string()),
-            ("isotope", pa.int8()),
-            ("pixel", pa.list_(pa.uint32())),
-            ("intensity", pa.list_(pa.float32())),
-        ]
-    )
-    parts = []
+    parts = [_IMAGE_SCHEMA.empty_table()]
     for measured, images in batches:
         slot = images.ion * ions.mz.shape[1] + images.isotope
         order = np.argsort(slot, kind="stable")
         slots, starts = np.unique(slot[order], return_index=True)
-        offsets = pa.array(np.append(starts, len(order)).astype(np.int32))
+        offsets = pa.array(np.append(starts, len(order)), pa.int32())
         ion, isotope = np.divmod(slots, ions.mz.shape[1])
         columns = [
-            ions.ion.take(pa.array(measured.row[ion])),
-            pa.array(isotope.astype(np.int8)),
-            pa.ListArray.from_arrays(offsets, pa.array(images.pixel[order].astype(np.uint32))),
-            pa.ListArray.from_arrays(offsets, pa.array(images.value[order])),
+            ions.ion.take(measured.row[ion]),
+            pa.array(isotope, pa.int8()),
+            pa.ListArray.from_arrays(offsets, pa.array(images.pixel[order], pa.uint32())),
+            pa.ListArray.from_arrays(offsets, pa.array(images.value[order], pa.float32())),
         ]
-        parts.append(pa.table(columns, schema=schema))
-    return pa.concat_tables(parts) if parts else schema.empty_table()
+        parts.append(pa.table(columns, schema=_IMAGE_SCHEMA))
+    return pa.concat_tables(parts)

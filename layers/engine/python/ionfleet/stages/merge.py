@@ -68,13 +68,8 @@ def _images_to_render(annotations: pa.Table, measured: pa.Table) -> pa.Table:
     )
     place = pc.index_in(chosen.column("ion_formula"), measured.column("ion").combine_chunks())
     segment = measured.column("segment").take(place)
-    order = [
-        ("segment", "ascending"),
-        ("ion_formula", "ascending"),
-        ("formula", "ascending"),
-        ("modifier", "ascending"),
-    ]
-    return chosen.append_column("segment", segment).sort_by(order)
+    by = ("segment", "ion_formula", "formula", "modifier")
+    return chosen.append_column("segment", segment).sort_by([(name, "ascending") for name in by])
 
 
 def _write_tables(stores: Stores, plan: Plan, metrics: pa.Table, annotations: pa.Table, images: pa.Table) -> None:
@@ -114,7 +109,7 @@ def _facts(
         },
         "invalid": invalid[:LISTED_INVALID],
         "annotations": {
-            database.name: _levels(annotations.filter(pc.equal(annotations.column("database"), database.name)))
+            database.name: _levels(annotations.filter(pc.field("database") == database.name))
             for database in plan.databases
         },
     }

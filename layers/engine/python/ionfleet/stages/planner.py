@@ -211,6 +211,9 @@ def _plan(delivery: _Delivery, pair: _Pair, claim: UploadClaim) -> tuple[str, st
     if done is not None and done.state == "SUCCEEDED":
         return job, done.execution
     attempt = take_attempt(stores.work, job, pair.trigger, delivery.message)
+    if not attempt.mine and not attempt.planned:
+        # What the other upload's planning comes to is what this one comes to; its own report may be in another folder.
+        raise TransientError(f"Job {job} is being planned for another upload of the same dataset. Try again later.")
     if attempt.mine:
         request = PlanRequest(
             execution=attempt.execution,

@@ -36,21 +36,25 @@ def render(stores: Stores, task: RenderTask) -> Report:
     plan = read_plan(stores.work, task.plan)
     grid = SpectraIndex.read(stores.work.get(f"datasets/{plan.dataset.id}/index.parquet")).geometry()
     chosen = pq.read_table(pa.BufferReader(stores.work.get(table_key(plan.execution, "images.parquet"))))
-    chosen = chosen.slice(task.first, task.stop - task.first)
+    sampled, metaspace = grid.mask, plan.configuration.compatibility == "metaspace"
     written = 0
-    for segment in pc.unique(chosen.column("segment")).to_pylist():
-        rows = chosen.filter(pc.equal(chosen.column("segment"), segment)).to_pylist()
-        names: dict[str, list[str]] = {}
-        for row in rows:
-            names.setdefault(row["ion_formula"], []).append(row["formula"] + row["modifier"])
+    for segment, names in _names(chosen.slice(task.first, task.stop - task.first)).items():
         for image in read_images(stores, plan.execution, segment, set(names)):
             dense = dense_image(grid, image.pixel, image.intensity)
-            pixels = grey_alpha(dense, grid.mask, metaspace=plan.configuration.compatibility == "metaspace")
-            data = encode_png(pixels)
+            data = encode_png(grey_alpha(dense, sampled, metaspace=metaspace))
             for name in names[image.ion]:
                 stores.results.create(f"{plan.results_prefix}ion_images/{name}_{image.isotope}.png", data)
                 written += 1
     return Report(task.task, {"images": written})
+
+
+def _names(chosen: pa.Table) -> dict[int, dict[str, list[str]]]:
+    """Return by segment and by ion what the ion's images are called."""
+    names: dict[int, dict[str, list[str]]] = {}
+    for row in chosen.to_pylist():
+        ions = names.setdefault(row["segment"], {})
+        ions.setdefault(row["ion_formula"], []).append(row["formula"] + row["modifier"])
+    return names
 
 
 def read_images(stores: Stores, execution: str, segment: int, ions: set[str]) -> Iterator[StoredImage]:
@@ -66,15 +70,10 @@ def read_images(stores: Stores, execution: str, segment: int, ions: set[str]) ->
         found = pc.is_in(file.read_row_group(group, ["ion"]).column("ion"), wanted)
         if not pc.any(found).as_py():
             continue
-        for row in _rows(file.read_row_group(group).filter(found)):
-            yield row
+        yield from _images(file.read_row_group(group).filter(found))
 
 
-def _rows(table: pa.Table) -> Iterator[StoredImage]:
-    pixels = table.column("pixel").combine_chunks()
-    intensities = table.column("intensity").combine_chunks()
-    for row, (ion, isotope) in enumerate(
-        zip(table.column("ion").to_pylist(), table.column("isotope").to_pylist(), strict=True)
-    ):
-        pixel = pixels[row].values.to_numpy()
-        yield StoredImage(ion, isotope, pixel, intensities[row].values.to_numpy())
+def _images(table: pa.Table) -> Iterator[StoredImage]:
+    columns = (table.column(name) for name in ("ion", "isotope", "pixel", "intensity"))
+    for ion, isotope, pixel, intensity in zip(*columns, strict=True):
+        yield StoredImage(ion.as_py(), isotope.as_py(), pixel.values.to_numpy(), intensity.values.to_numpy())

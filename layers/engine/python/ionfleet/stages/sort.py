@@ -24,7 +24,8 @@ def sort_spectra(stores: Stores, task: SortTask) -> Report:
     peaks = read_peaks(
         rows, task.first, task.stop, lambda start, length: stores.input.get_range(dataset.ibd.key, start, length)
     )
-    tic = np.bincount(peaks.spectrum - task.first, peaks.intensity, task.stop - task.first).astype(np.float32)
+    with np.errstate(over="ignore"):  # a sum beyond float32 is infinite
+        tic = np.bincount(peaks.spectrum - task.first, peaks.intensity, task.stop - task.first).astype(np.float32)
     run = sort_peaks(peaks.mz, peaks.intensity, pixels[peaks.spectrum])
     dropped = int(rows.mz_length.sum()) - len(run)
     stores.work.create(run_key(dataset.id, task.first, task.stop), encode_run(run))
