@@ -48,8 +48,7 @@ class Job:
         """
         upload = watch.wait(lambda: _settled(results.read(name.status_key, UploadStatus)))
         if upload.dataset is None or upload.job is None or upload.execution is None:
-            self._progress.fail()
-            raise _failure(upload.error or upload.state, upload.message or "No reason is known.")
+            raise _failure(upload.error or upload.state, upload.message or "No reason is known.", f"{name.stem}.imzML")
         self._tell_plan(upload.execution)
         key = job_status_key(upload.dataset, upload.job)
         status = watch.wait(lambda: _ended(results.read(key, JobStatus)))

@@ -54,8 +54,8 @@ def find_dataset(imzml: Path) -> LocalDataset:
     own = [path for path in ibds if path.stem == imzml.stem]
     if not own:
         raise InvalidDatasetError(
-            f"There is no {imzml.stem}.ibd beside {imzml}{_but(ibds)}. A dataset is an imzML and an ibd in one "
-            "folder, named alike; put its ibd there."
+            f"There is no {imzml.stem}.ibd beside {imzml}{_but(_alone(siblings))}. "
+            "A dataset is an imzML and an ibd in one folder, named alike; put its ibd there."
         )
     if len(own) > 1:
         raise InvalidDatasetError(f"There are {_listed(own)} beside {imzml}; a dataset has one ibd: remove the other.")
@@ -178,6 +178,12 @@ def _check_beginning(path: Path) -> None:
 
 def _neighbours(path: Path) -> list[Path]:
     return list(path.parent.iterdir()) if path.parent.is_dir() else []
+
+
+def _alone(siblings: Sequence[Path]) -> list[Path]:
+    """Return the ibds that have no imzML: one of them may be the one that is missed."""
+    stems = {path.stem for path in siblings if path.suffix.lower() == ".imzml"}
+    return [path for path in siblings if path.suffix.lower() == ".ibd" and path.stem not in stems]
 
 
 def _there_is(found: Sequence[Path]) -> str:

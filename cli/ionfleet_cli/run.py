@@ -108,7 +108,7 @@ def annotate(request: Request, places: Places, workers: int | None, console: Con
     progress, watch = Progress(display.changed), Watch()
     with folder.filling() as results:
         try:
-            assembly = places.assembly or synthesized(display)
+            assembly = places.assembly.resolve() if places.assembly else synthesized(display)
             with running_cloud(assembly, watch.observe, workers, display, keep=places.keep) as cloud:
                 watch.attach(cloud)
                 _run(request, Buckets.of(cloud), watch, progress, results, display)
@@ -137,6 +137,10 @@ def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, r
     with display.showing(progress.stages):
         progress.begin("plan")
         upload_dataset(buckets, request.dataset, request.configuration)
-        status = job.follow(buckets.results, dataset_name(request.dataset), watch)
+        try:
+            status = job.follow(buckets.results, dataset_name(request.dataset), watch)
+        except CommandError:
+            progress.fail()
+            raise
     display.note(f"Fetching the results of {status.job}")
     download(buckets.results, status.results, results)

@@ -8,7 +8,8 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from ionfleet_cli.failures import CommandError
-from ionfleet_replay import Cloud, EventLost, ExecutionEnded, Observation
+from ionfleet_cli.logs import last_error
+from ionfleet_replay import Cloud, EventLost, ExecutionEnded, InvocationEnded, Observation
 
 Found = TypeVar("Found")
 
@@ -18,11 +19,14 @@ POLL = 0.25
 REST_CHECK = 2.0
 """Seconds between two looks at whether the cloud does anything at all."""
 
+PATIENCE = 10.0
+"""Seconds after which nobody waits any longer for a message that failed to be tried again: that may take hours."""
+
 
 class Watch:
-    """Waits for what a cloud is to bring about, and ends the wait where that cannot come any more.
+    """Waits for what a cloud is to bring about, and ends the wait where that will not come any more.
 
-    `observe` is for the cloud to call; what it is called with is handed to `heard` by the waiting thread.
+    `observe` is for the cloud to call; `heard` is what the waiting thread calls with each observation.
     """
 
     def __init__(self) -> None:
@@ -30,6 +34,7 @@ class Watch:
         self._observations: SimpleQueue[Observation] = SimpleQueue()
         self._cloud: Cloud | None = None
         self._trouble: str | None = None
+        self._active = time.monotonic()
 
     def observe(self, observation: Observation) -> None:
         """Take an observation, in whatever thread it is made."""
@@ -45,16 +50,16 @@ class Watch:
         Raises
         ------
         CommandError
-            The cloud came to rest before, or lost an event.
+            It will not come: the cloud is at rest, or only waits to try again what failed.
         ReplayError
             The local runtime broke.
 
         """
-        checked = time.monotonic()
+        self._active = checked = time.monotonic()
         while (found := look()) is None:
             self._listen(POLL)
             if time.monotonic() - checked > REST_CHECK:
-                if self._at_rest() and look() is None:
+                if self._stands_still() and look() is None:
                     raise CommandError(self._why())
                 checked = time.monotonic()
         self._listen(0)
@@ -71,23 +76,30 @@ class Watch:
 
     def _take(self, observation: Observation) -> None:
         if isinstance(observation, EventLost):
-            self._trouble = f"An event for {observation.target} was lost: {observation.reason}."
+            self._trouble = f"An event for {observation.target} was lost: {observation.reason}"
         elif isinstance(observation, ExecutionEnded) and observation.status != "SUCCEEDED":
             self._trouble = f"{observation.error}: {observation.cause}"
+        elif isinstance(observation, InvocationEnded) and observation.invocation.outcome != "ok":
+            self._trouble = f"{observation.invocation.function}: {observation.invocation.outcome}"
         self.heard(observation)
 
-    def _at_rest(self) -> bool:
+    def _stands_still(self) -> bool:
+        """Tell whether nothing is under way, or for some time nothing but messages that failed before."""
         if self._cloud is None:
             return False
         try:
             self._cloud.wait_idle(0)
-        except TimeoutError:
-            return False
+        except TimeoutError as busy:
+            # It names messages only where nothing else is in flight.
+            if "message in" not in str(busy):
+                self._active = time.monotonic()
+            return time.monotonic() - self._active > PATIENCE
         return True
 
     def _why(self) -> str:
-        reason = self._trouble or "Nothing is left to be done."
-        return f"The run came to rest without an end. {reason} Run it again with --keep and look at the logs."
+        logged = last_error(self._cloud.folder) if self._cloud is not None else None
+        reason = logged or self._trouble or "no reason was found"
+        return f"The run came to a standstill. {reason}. Run it again with --keep and look at the logs."
 
 
 def _ignore(_observation: Observation) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -307,21 +308,23 @@ class Cloud:
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        loop = self._background.loop
-        try:
-            self._call(self._stop(), STOP_TIMEOUT)
-        finally:
+        with ExitStack() as ending:
+            ending.callback(self._write_state, "stopped")
+            ending.callback(shutil.rmtree, self.folder / "tmp", ignore_errors=True)
+            ending.callback(moto_patches.drop_account, self._account.id)
+            ending.callback(self._account.close)
+            ending.callback(self._end_loop, thread)
             if self._server is not None:
-                self._server.stop()
-            # Calls that were under way have failed with the server by now.
-            self._call(loop.shutdown_default_executor(), STOP_TIMEOUT)
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
-            self._account.close()
-            moto_patches.drop_account(self._account.id)
-            shutil.rmtree(self.folder / "tmp", ignore_errors=True)
-            self._write_state("stopped")
+                ending.callback(self._server.stop)
+            self._call(self._stop(), STOP_TIMEOUT)
+
+    def _end_loop(self, thread: threading.Thread) -> None:
+        """End the loop and its threads; calls that were under way have failed with the server by now."""
+        loop = self._background.loop
+        self._call(loop.shutdown_default_executor(), STOP_TIMEOUT)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
     async def _stop(self) -> None:
         if self._zygote is not None:

@@ -17,14 +17,27 @@ from ionfleet_replay.paths import Expression, Json, Literal, Path, Template, par
 
 ROOT = Path.parse("$")
 
-INTEGRATIONS: Mapping[str, frozenset[str]] = {
-    "lambda:invoke": frozenset({"FunctionName", "Payload"}),
-    "aws-sdk:s3:putObject": frozenset({"Bucket", "Key", "Body", "ContentType", "IfNoneMatch", "ExpectedBucketOwner"}),
-    "sns:publish": frozenset({"TopicArn", "Message", "Subject", "MessageAttributes"}),
-}
-"""Service integrations of Task states, each with the parameters that are passed on."""
 
-READER_PARAMETERS = frozenset({"Bucket", "Key", "ExpectedBucketOwner"})
+@dataclass(frozen=True)
+class Signature:
+    """The parameters of a service integration that are implemented; `constant` ones may not be computed."""
+
+    required: frozenset[str]
+    optional: frozenset[str] = frozenset()
+    constant: frozenset[str] = frozenset()
+
+
+INTEGRATIONS: Mapping[str, Signature] = {
+    "lambda:invoke": Signature(frozenset({"FunctionName"}), frozenset({"Payload"}), frozenset({"FunctionName"})),
+    "aws-sdk:s3:putObject": Signature(
+        frozenset({"Bucket", "Key", "Body"}), frozenset({"ContentType", "IfNoneMatch", "ExpectedBucketOwner"})
+    ),
+    "sns:publish": Signature(frozenset({"TopicArn", "Message"}), frozenset({"Subject", "MessageAttributes"})),
+}
+"""Service integrations of Task states."""
+
+READER = Signature(frozenset({"Bucket", "Key"}))
+"""The parameters of an item reader."""
 
 
 @dataclass(frozen=True)
@@ -274,6 +287,7 @@ def _working(fields: Fields) -> dict[str, Json]:
 
 
 def _retrier(fields: Fields) -> Retrier:
+    fields.ignore("Comment")
     jitter = fields.one_of("JitterStrategy", ("NONE", "FULL"), default="NONE")
     retrier = Retrier(
         errors=tuple(fields.of(list, "ErrorEquals")),
@@ -288,6 +302,7 @@ def _retrier(fields: Fields) -> Retrier:
 
 
 def _catcher(fields: Fields) -> Catcher:
+    fields.ignore("Comment")
     catcher = Catcher(tuple(fields.of(list, "ErrorEquals")), fields.of(str, "Next"), _path(fields, "ResultPath"))
     fields.finish()
     return catcher
@@ -300,16 +315,20 @@ def _task(fields: Fields) -> Task:
         raise fields.error("Resource", f"{resource!r} is not implemented; known: {', '.join(INTEGRATIONS)}")
     timeout = fields.parsed("TimeoutSeconds", float)
     state = Task(**_working(fields), integration=integration, timeout=timeout)
-    _check_parameters(fields, state.parameters, INTEGRATIONS[integration], "Parameters")
+    _check_parameters(fields, state.parameters, INTEGRATIONS[integration])
     return state
 
 
-def _check_parameters(fields: Fields, template: Expression | None, known: frozenset[str], where: str) -> None:
+def _check_parameters(fields: Fields, template: Expression | None, signature: Signature) -> None:
     if not isinstance(template, Template):
-        raise fields.error(where, "an object with constant names was expected")
-    for name in template.fields:
-        if name not in known:
-            raise fields.error(f"{where}.{name}", "is not implemented by the local interpreter")
+        raise fields.error("Parameters", "an object with constant names was expected")
+    for name, value in template.fields.items():
+        if name not in signature.required | signature.optional:
+            raise fields.error(f"Parameters.{name}", "is not implemented by the local interpreter")
+        if name in signature.constant and not isinstance(value, Literal):
+            raise fields.error(f"Parameters.{name}", "is not implemented as a computed value")
+    for name in signature.required - set(template.fields):
+        raise fields.error(f"Parameters.{name}", "missing")
 
 
 def _pass(fields: Fields) -> Pass:
@@ -327,6 +346,7 @@ def _pass(fields: Fields) -> Pass:
 def _choice(fields: Fields) -> Choice:
     rules = []
     for entry in fields.entries("Choices"):
+        entry.ignore("Comment")
         target = entry.of(str, "Next")
         rules.append((parse_condition(entry), target))
         entry.finish()
@@ -407,7 +427,7 @@ def _reader(fields: Fields) -> tuple[Expression | None, int | None]:
     max_items = config.parsed("MaxItems", int)
     config.finish()
     parameters = reader.parsed("Parameters", parse_template)
-    _check_parameters(reader, parameters, READER_PARAMETERS, "Parameters")
+    _check_parameters(reader, parameters, READER)
     reader.finish()
     return parameters, max_items
 

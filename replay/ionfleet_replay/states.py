@@ -136,7 +136,7 @@ class Interpreter:
             case asl.Choice():
                 target = self._choose(state, chosen, context)
             case asl.Wait():
-                await self.clock.sleep(float(state.seconds.evaluate(chosen, context)))
+                await self.clock.sleep(_seconds(state.seconds.evaluate(chosen, context)))
             case asl.Fail():
                 raise StateError(
                     state.error.evaluate(chosen, context) or "States.Failed",
@@ -237,6 +237,12 @@ class Interpreter:
                 batches.append({**shared, "Items": []})
             batches[-1]["Items"].append(item)
         return batches
+
+
+def _seconds(value: Json) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise StateError("States.Runtime", f"{value!r} is not a number of seconds to wait")
+    return float(value)
 
 
 def _fits(batcher: asl.Batcher, batch: Json, item: Json) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ionfleet_replay.account import Account
-from ionfleet_replay.errors import ReplayError
 from ionfleet_replay.functions import Functions, InvokeRefusedError
 from ionfleet_replay.paths import Json, StateError, compact
 
@@ -49,8 +48,6 @@ class Integrations:
             answer = await self._functions.invoke(parameters["FunctionName"], parameters.get("Payload", {}))
         except InvokeRefusedError as refused:
             raise StateError(f"Lambda.{refused.name}", str(refused)) from refused
-        except ReplayError as problem:
-            raise StateError("Lambda.ResourceNotFoundException", str(problem)) from problem
         if answer.error is not None:
             raise StateError(str(answer.error["errorType"]), json.dumps(answer.error))
         return {
@@ -62,13 +59,13 @@ class Integrations:
         }
 
     async def _put_object(self, parameters: Json) -> Json:
-        body = parameters.get("Body", "")
+        body = parameters["Body"]
         arguments = {**parameters, "Body": (body if isinstance(body, str) else compact(body)).encode()}
         answer = await self._request("s3", "S3", "put_object", arguments)
         return {name: answer[name] for name in ("ETag", "VersionId") if name in answer}
 
     async def _publish(self, parameters: Json) -> Json:
-        message = parameters.get("Message", "")
+        message = parameters["Message"]
         arguments = {**parameters, "Message": message if isinstance(message, str) else compact(message)}
         answer = await self._request("sns", "SNS", "publish", arguments)
         return {"MessageId": answer["MessageId"]}

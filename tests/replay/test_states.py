@@ -72,7 +72,11 @@ def machine(start: str, **states: Any) -> dict[str, Any]:
 
 
 def task(payload: Any = "$", **fields: Any) -> dict[str, Any]:
-    parameters = {"FunctionName": "f", "Payload.$": payload} if isinstance(payload, str) else {"Payload": payload}
+    parameters = (
+        {"FunctionName": "f", "Payload.$": payload}
+        if isinstance(payload, str)
+        else {"FunctionName": "f", "Payload": payload}
+    )
     ending = {} if "Next" in fields else {"End": True}
     return {"Type": "Task", "Resource": INVOKE, "Parameters": parameters, **ending, **fields}
 
@@ -166,6 +170,11 @@ def test_a_wait_waits_on_the_clock():
     run = Run()
     run(machine("W", W={"Type": "Wait", "SecondsPath": "$.s", "End": True}), {"s": 90})
     assert run.slept == [90]
+
+
+def test_a_wait_for_what_is_no_number_of_seconds_fails():
+    with pytest.raises(StateError, match=r"States\.Runtime"):
+        Run()(machine("W", W={"Type": "Wait", "SecondsPath": "$.s", "End": True}), {"s": "soon"})
 
 
 def test_a_fail_ends_with_the_error_and_cause_that_its_paths_lead_to():

@@ -230,7 +230,7 @@ def test_a_definition_that_calls_a_function_or_version_that_is_not_there_is_refu
     definition = {"StartAt": "S", "States": {"S": {**call, "Parameters": {"FunctionName": "${Arn}:2"}}}}
     stack.function("Function", "def handler(event, context): pass")
     stack.machine("Machine", definition, Arn={"Fn::GetAtt": ["Function", "Arn"]})
-    with pytest.raises(ReplayError, match="State 'S', field 'Parameters.FunctionName'.*:2"):
+    with pytest.raises(ReplayError, match=r"State 'S', field 'Parameters\.FunctionName'.*:2"):
         start(stack)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +21,8 @@ from ionfleet.fdr import fdr_v1, fdr_v3
 from ionfleet.formula import ion_mzs
 from ionfleet.ions import IonSettings, ModifierTable, ion_pairs, modifier_table
 from ionfleet.relations import isobars, isomers
+
+Column: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 
 SHOWN_FDR = 0.5
 """Annotations are targets with msm above 0 and an FDR up to this."""
@@ -63,24 +68,25 @@ def database_metrics(measured: pa.Table, database: Database, settings: IonSettin
     """
     pairs = ion_pairs(database.formulas, 0, len(database.formulas), settings)
     table = modifier_table(settings)
-    place = np.asarray(pc.fill_null(pc.index_in(pairs.ion, measured.column("ion").combine_chunks()), -1))
-    msm = np.where(place >= 0, measured.column("msm").to_numpy()[place], 0.0) if len(measured) else np.zeros(len(place))
+    ions = measured.column("ion").combine_chunks()
+    place = np.asarray(pc.index_in(pairs.ion, ions).fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    # Place -1, of pairs without a row, is the one put at the end.
+    msm = np.append(measured.column("msm").to_numpy(), 0.0)[place]
     rows = np.flatnonzero((place >= 0) & (pairs.is_target | (msm > 0)))
     codes = pairs.formula.astype(np.int64) * len(table.texts) + pairs.modifier
     fdr = _rank(codes[rows], msm[rows], pairs.is_target[rows], table, len(database.formulas))
-    modifiers = pairs.modifier[rows]
-    prefix: dict[str, pa.Array] = {
+    ion = pairs.ion.take(rows)
+    prefix: dict[str, Column] = {
         "database": pa.array([database.name] * len(rows), pa.string()),
-        "formula": pa.array(pairs.formulas, pa.string()).take(pa.array(pairs.formula[rows])),
-        "modifier": pa.array(table.texts, pa.string()).take(pa.array(modifiers)),
-        "ion_formula": pairs.ion.take(pa.array(rows)),
+        "formula": pa.array(pairs.formulas, pa.string()).take(pairs.formula[rows]),
+        "modifier": pa.array(table.texts, pa.string()).take(pairs.modifier[rows]),
+        "ion_formula": ion,
         "is_target": pa.array(pairs.is_target[rows]),
-        "mz": pa.array(ion_mzs(pairs.ion.take(pa.array(rows)).to_pylist(), charge)),
+        "mz": pa.array(ion_mzs(cast(list[str], ion.to_pylist()), charge)),
     }
-    metrics = measured.drop_columns(["ion", "target"]).take(pa.array(place[rows]))
+    metrics = measured.drop_columns(["ion", "target"]).take(place[rows])
     columns = prefix | dict(zip(metrics.column_names, metrics.columns, strict=True))
-    score = pc.if_else(pa.array(msm[rows] > 0), pa.array(msm[rows]), pa.scalar(None, pa.float64()))
-    columns |= {"score": score, "fdr": pa.array(fdr, mask=np.isnan(fdr))}
+    columns |= {"score": pa.array(msm[rows], mask=msm[rows] == 0), "fdr": pa.array(fdr, mask=np.isnan(fdr))}
     return DatabaseMetrics(
         table=pa.table(columns),
         targets=int((pairs.is_target & (pairs.ion_id >= 0)).sum()),
@@ -106,7 +112,7 @@ def _rank(
         if table.settings.fdr_method == "v1":
             fdr[rows], _ = fdr_v1(score[rows], decoy_scores)
         else:
-            fdr[rows] = fdr_v3(score[rows], decoy_scores[~np.isnan(decoy_scores)], table.settings.decoy_sample_size)
+            fdr[rows] = fdr_v3(score[rows], decoy_scores[~np.isnan(decoy_scores)], table.sample_size)
     return fdr
 
 
@@ -126,7 +132,7 @@ FLAT_NAMES = {"total_iso_ints": "total_int", "max_iso_ints": "max_int", "mz_stdd
 
 def flat_metrics(table: pa.Table) -> pa.Table:
     """Give the figures of every isotope peak columns of their own, numbered from 0."""
-    columns: dict[str, pa.ChunkedArray | pa.Array] = {}
+    columns: dict[str, Column] = {}
     for name in table.column_names:
         column = table.column(name)
         if not pa.types.is_fixed_size_list(column.type):
@@ -150,46 +156,54 @@ def annotation_table(metrics: pa.Table, database: Database, settings: IonSetting
     table = metrics.filter(pa.array(shown)).sort_by(
         [("msm", "descending"), ("formula", "ascending"), ("modifier", "ascending")]
     )
-    parts = {modifier.text: modifier for modifier in modifier_table(settings).targets}
-    modifiers = [parts[text] for text in table.column("modifier").to_pylist()]
-    formulas = table.column("formula").to_pylist()
+    targets = {modifier.text: modifier for modifier in modifier_table(settings).targets}
+    modifiers = [targets[text] for text in _texts(table, "modifier")]
+    formulas = _texts(table, "formula")
     sign = "+" if charge > 0 else "-"
     names = [formula + modifier.text + sign for formula, modifier in zip(formulas, modifiers, strict=True)]
     molecules = [database.molecules_of(formula) for formula in formulas]
-    same_ion = isomers(table.column("ion_formula").to_pylist())
-    overlaps = isobars(
-        table.column("ion_formula").to_pylist(),
-        matrix_of(table.column("theo_mz")),
-        matrix_of(table.column("nnz")) > 0,
-        ppm,
-    )
-    candidates = [len(part) for part in molecules]
-    extra = {
+    ids = [_texts(part, "id") for part in molecules]
+    extra: dict[str, Column] = {
         "ion": pa.array(names, pa.string()),
         "chem_mod": pa.array([modifier.chem_mod for modifier in modifiers], pa.string()),
         "neutral_loss": pa.array([modifier.neutral_loss for modifier in modifiers], pa.string()),
         "adduct": pa.array([modifier.adduct for modifier in modifiers], pa.string()),
-        "molecule_names": _lists([part.column("name").to_pylist() for part in molecules]),
-        "molecule_ids": _lists([part.column("id").to_pylist() for part in molecules]),
-        "isomers": _lists([[names[other] for other in same_ion.get(row, [])] for row in range(len(names))]),
-        "isomeric_molecules": pa.array(
-            [candidates[row] + sum(candidates[other] for other in same_ion.get(row, [])) for row in range(len(names))],
-            pa.int64(),
-        ),
-        "isobars": _lists([[names[other] for other in overlaps.get(row, {})] for row in range(len(names))]),
-        "isobar_peaks": _lists(
-            [
-                [" ".join(f"{a}:{b}" for a, b in pairs) for pairs in overlaps.get(row, {}).values()]
-                for row in range(len(names))
-            ]
-        ),
+        "molecule_names": _lists([_texts(part, "name") for part in molecules]),
+        "molecule_ids": _lists(ids),
     }
-    for name, column in extra.items():
+    for name, column in (extra | _isomers(table, names, ids) | _isobars(table, names, ppm)).items():
         table = table.append_column(name, column)
     return table
 
 
-def _lists(values: Sequence[Sequence[str]]) -> pa.Array:
+def _isomers(table: pa.Table, names: Sequence[str], ids: Sequence[Sequence[str]]) -> dict[str, Column]:
+    """Name the other annotations of the same ion, and count the molecules of all of them, each once."""
+    others = isomers(_texts(table, "ion_formula"))
+    molecules = [len({*own, *chain.from_iterable(ids[i] for i in others.get(row, []))}) for row, own in enumerate(ids)]
+    return {
+        "isomers": _lists([[names[other] for other in others.get(row, [])] for row in range(len(names))]),
+        "isomeric_molecules": pa.array(molecules, pa.int64()),
+    }
+
+
+def _isobars(table: pa.Table, names: Sequence[str], ppm: float) -> dict[str, Column]:
+    """Name the annotations of other ions in the same windows, and say which peaks (own:other's) share one."""
+    present = matrix_of(table.column("nnz")) > 0
+    overlaps = isobars(_texts(table, "ion_formula"), matrix_of(table.column("theo_mz")), present, ppm)
+    found = [overlaps.get(row, {}) for row in range(len(names))]
+    return {
+        "isobars": _lists([[names[other] for other in others] for others in found]),
+        "isobar_peaks": _lists(
+            [[" ".join(f"{own}:{other}" for own, other in pairs) for pairs in others.values()] for others in found]
+        ),
+    }
+
+
+def _texts(table: pa.Table, name: str) -> list[str]:
+    return cast(list[str], table.column(name).to_pylist())
+
+
+def _lists(values: Sequence[Sequence[str]]) -> pa.Array[Any]:
     return pa.array(values, pa.list_(pa.string()))
 
 
@@ -212,16 +226,15 @@ def annotations_csv(table: pa.Table, head: CsvHead) -> str:
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for row in table.to_pylist():
-        writer.writerow([_harmless(cell) for cell in _csv_row(row, head)])
+        writer.writerow(_csv_row(row, head))
     return out.getvalue()
 
 
-def _csv_row(row: dict[str, object], head: CsvHead) -> list[object]:
-    adduct = str(row["adduct"])
-    theo_mz = row["theo_mz"][0]  # type: ignore[index]
+def _csv_row(row: dict[str, Any], head: CsvHead) -> list[object]:
+    adduct = row["adduct"]
     return [
-        head.group,
-        head.dataset_name,
+        _harmless(head.group),
+        _harmless(head.dataset_name),
         head.dataset_id,
         row["formula"],
         adduct if adduct.startswith("[M]") else f"M{adduct}",
@@ -229,43 +242,31 @@ def _csv_row(row: dict[str, object], head: CsvHead) -> list[object]:
         row["neutral_loss"],
         row["ion"],
         row["mz"],
-        row["mz_err_abs"] / theo_mz * 1e6,  # type: ignore[operator]
+        row["mz_err_abs"] / row["theo_mz"][0] * 1e6,
         row["msm"],
         row["fdr"],
         row["spatial"],
         row["spectral"],
         row["chaos"],
-        _joined(row["molecule_names"]),
-        _joined(row["molecule_ids"]),
+        _harmless(_joined(row["molecule_names"])),
+        _harmless(_joined(row["molecule_ids"])),
         0.0,
-        row["max_iso_ints"][0],  # type: ignore[index]
-        row["total_iso_ints"][0],  # type: ignore[index]
+        row["max_iso_ints"][0],
+        row["total_iso_ints"][0],
         row["isomeric_molecules"],
-        len(row["isomers"]),  # type: ignore[arg-type]
-        len(row["isobars"]),  # type: ignore[arg-type]
+        len(row["isomers"]),
+        len(row["isobars"]),
         "",
         "",
         _joined(row["isobars"]),
     ]
 
 
-def _joined(names: object) -> str:
+def _joined(names: Sequence[str]) -> str:
     """Join names by comma and space; inside a name the space after a comma goes, so that the list can be split."""
-    assert isinstance(names, list)
-    return ", ".join(_tight(str(name)) for name in names)
+    return ", ".join(re.sub(r",\s+", ",", name) for name in names)
 
 
-def _tight(name: str) -> str:
-    head, *rest = name.split(",")
-    return ",".join([head, *(part.lstrip() for part in rest)])
-
-
-def _harmless(cell: object) -> object:
-    """Keep spreadsheets from running text as a formula; numbers and signs of modifiers are no text to run."""
-    if isinstance(cell, str) and cell[:1] in {"=", "+", "-", "@", "\t", "\r"} and not _is_modifier(cell):
-        return "'" + cell
-    return cell
-
-
-def _is_modifier(text: str) -> bool:
-    return text[0] in "+-" and text[1:].replace("+", "").replace("-", "").isalnum()
+def _harmless(text: str) -> str:
+    """Keep spreadsheets from running what a user or a database wrote as a formula."""
+    return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"} else text

@@ -29,14 +29,12 @@ ISOTOPE_COLUMNS = {
 }
 """Columns with a value an isotope peak, by METASPACE's names, and the fields of `Measured` they come from."""
 
-_IMAGE_SCHEMA = pa.schema(
-    {
-        "ion": pa.string(),
-        "isotope": pa.int8(),
-        "pixel": pa.list_(pa.uint32()),
-        "intensity": pa.list_(pa.float32()),
-    }
-)
+_IMAGE_COLUMNS: dict[str, pa.DataType] = {
+    "ion": pa.string(),
+    "isotope": pa.int8(),
+    "pixel": pa.list_(pa.uint32()),
+    "intensity": pa.list_(pa.float32()),
+}
 
 
 def annotate(stores: Stores, task: SegmentTask) -> Report:
@@ -96,7 +94,8 @@ def _nothing(isotopes: int) -> Measured:
 
 def _image_table(ions: IonTable, batches: Sequence[tuple[Measured, Images]]) -> pa.Table:
     """One row an isotope image: its ion, which isotope, and its entries ordered by pixel rank."""
-    parts = [_IMAGE_SCHEMA.empty_table()]
+    schema = pa.schema(_IMAGE_COLUMNS)
+    parts = [schema.empty_table()]
     for measured, images in batches:
         slot = images.ion * ions.mz.shape[1] + images.isotope
         order = np.argsort(slot, kind="stable")
@@ -109,5 +108,5 @@ def _image_table(ions: IonTable, batches: Sequence[tuple[Measured, Images]]) -> 
             pa.ListArray.from_arrays(offsets, pa.array(images.pixel[order], pa.uint32())),
             pa.ListArray.from_arrays(offsets, pa.array(images.value[order], pa.float32())),
         ]
-        parts.append(pa.table(columns, schema=_IMAGE_SCHEMA))
+        parts.append(pa.table(columns, schema=schema))
     return pa.concat_tables(parts)
