@@ -99,8 +99,6 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 def _end(code: ExitCode, message: str, *, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exc(file=sys.stderr)
-    console = terminal.errors()
-    if code != ExitCode.INTERRUPTED:
-        console.print("Error: ", style="bold red", end="")
-    console.print(terminal.styled(message))
+    label = "" if code == ExitCode.INTERRUPTED else "Error: "
+    terminal.errors().print(terminal.labelled(label, "bold red", message))
     raise typer.Exit(code)

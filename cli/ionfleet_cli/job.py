@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ionfleet import errors
@@ -18,6 +19,9 @@ from ionfleet_cli.progress import Progress
 from ionfleet_cli.watch import Watch
 from ionfleet_replay import Observation, StateEntered, StateExited
 
+FIGURES = {"Partition": "manifests/{}/partition.json", "Merge": "jobs/{}/tables/facts.json"}
+"""What these states leave behind in the work bucket, by the name of their execution."""
+
 
 class Job:
     """A dataset on its way. `heard` is to be called with what the cloud tells."""
@@ -31,10 +35,8 @@ class Job:
         """Take an observation up; where a stage has left figures behind, have them shown."""
         if isinstance(observation, StateEntered):
             self._tell_plan(observation.execution)
-        elif isinstance(observation, StateExited) and observation.state == "Partition":
-            self._tell_partition(observation.execution)
-        elif isinstance(observation, StateExited) and observation.state == "Merge":
-            self._tell_merge(observation.execution)
+        elif isinstance(observation, StateExited) and observation.state in FIGURES:
+            self._tell_figures(observation.state, observation.execution)
         self._progress.observe(observation)
 
     def follow(self, results: Bucket, name: DatasetName, watch: Watch) -> JobStatus:
@@ -76,27 +78,27 @@ class Job:
             else:
                 progress.pass_by([name])
 
-    def _tell_partition(self, execution: str) -> None:
-        facts = self._facts(f"manifests/{execution}/partition.json")
-        if facts:
-            ions = terminal.counted(facts["ions"], "ion")
-            self._progress.describe("partition", f"{terminal.counted(facts['peaks'], 'peak')}, {ions}")
-            self._progress.describe("annotate", ions)
-            self._progress.count("annotate", 0, facts["tasks"])
+    def _tell_figures(self, state: str, execution: str) -> None:
+        """Take up what a stage counted; where it left nothing behind, it failed."""
+        data = self._work.get(FIGURES[state].format(execution))
+        if data is None:
+            self._progress.fail(state.lower())
+        elif state == "Partition":
+            self._tell_partition(json.loads(data))
+        else:
+            self._tell_merge(json.loads(data))
 
-    def _tell_merge(self, execution: str) -> None:
-        facts = self._facts(f"jobs/{execution}/tables/facts.json")
-        if facts:
-            best = sum(levels["10"] for levels in facts["annotations"].values())
-            self._progress.describe("merge", f"{terminal.counted(best, 'annotation')} at 10 % FDR")
-            self._progress.describe("render", terminal.counted(facts["images"], "image"))
-            self._progress.count("render", 0, facts["render_tasks"])
+    def _tell_partition(self, facts: Mapping[str, Any]) -> None:
+        ions = terminal.counted(facts["ions"], "ion")
+        self._progress.describe("partition", f"{terminal.counted(facts['peaks'], 'peak')}, {ions}")
+        self._progress.describe("annotate", ions)
+        self._progress.count("annotate", 0, facts["tasks"])
 
-    def _facts(self, key: str) -> dict[str, Any]:
-        """Return what a stage wrote down, nothing where it failed before."""
-        data = self._work.get(key)
-        facts: dict[str, Any] = {} if data is None else json.loads(data)
-        return facts
+    def _tell_merge(self, facts: Mapping[str, Any]) -> None:
+        best = sum(levels["10"] for levels in facts["annotations"].values())
+        self._progress.describe("merge", f"{terminal.counted(best, 'annotation')} at 10 % FDR")
+        self._progress.describe("render", terminal.counted(facts["images"], "image"))
+        self._progress.count("render", 0, facts["render_tasks"])
 
 
 def _settled(status: UploadStatus | None) -> UploadStatus | None:

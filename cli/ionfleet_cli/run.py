@@ -21,9 +21,9 @@ from ionfleet_cli.local_files import (
     BUNDLED,
     LocalDatabase,
     LocalDataset,
+    database_name,
     find_databases,
     find_dataset,
-    is_bundled,
     read_configuration_bytes,
 )
 from ionfleet_cli.progress import Progress
@@ -82,9 +82,7 @@ def prepare(
     job = JobConfiguration() if path is None else JobConfiguration.from_json(read_configuration_bytes(path), str(path))
     files = find_databases(databases)
     if databases:
-        names = [BUNDLED if is_bundled(each) else None for each in databases]
-        given = iter(files)
-        overrides = {**overrides, "databases": [name or next(given).name for name in names]}
+        overrides = {**overrides, "databases": [database_name(path) for path in databases]}
     try:
         job = job.override(**overrides)
     except InvalidConfigurationError as error:

@@ -51,11 +51,18 @@ def styled(text: str, style: str = "") -> Text:
     return Text(printable_lines(text), style)
 
 
+def labelled(label: str, style: str, text: str) -> Text:
+    """Return a text after a label, which alone is styled."""
+    from rich.text import Text
+
+    return Text.assemble((printable(label), style), printable_lines(text))
+
+
 def print_facts(facts: Mapping[str, str], console: Console) -> None:
     """Print facts, one in a line, their names in a column."""
     width = max(map(len, facts), default=0) + 2
     for name, value in facts.items():
-        console.print(styled(f"{name:<{width}}", "bold") + styled(value))
+        console.print(labelled(f"{name:<{width}}", "bold", value))
 
 
 def output() -> Console:
@@ -79,9 +86,10 @@ def tolerate_any_encoding() -> None:
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 
-    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    console = Console(stderr=stderr, highlight=False)
     if not console.is_terminal:
-        console.width = PIPE_WIDTH
+        # Lines of a pipe are for programs: they stay whole.
+        console.width, console.soft_wrap = PIPE_WIDTH, True
     return console
 
 

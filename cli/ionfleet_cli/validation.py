@@ -60,7 +60,7 @@ def validate_dataset(imzml: Path, configuration: Path | None, *, strict: bool, c
     try:
         dataset = find_dataset(imzml)
     except InvalidDatasetError as error:
-        return Inspection(imzml, {}, (Finding("error", "missing-file", str(error)),))
+        return Inspection(imzml, {}, (Finding("error", "no-dataset", str(error)),))
     job = _read_configuration(configuration or dataset.configuration, findings)
     index, found = _inspect(dataset, checksums=checksums)
     if strict or job.strict:
@@ -83,16 +83,11 @@ def validate_database(path: Path, *, strict: bool) -> Inspection:
 def show(inspection: Inspection, console: Console) -> None:
     """Print an inspection for people: facts, errors, warnings, and what follows from them."""
     terminal.print_facts(inspection.facts, console)
-    for severity in STYLES:
+    for severity, style in STYLES.items():
         for finding in inspection.findings:
             if finding.severity == severity:
-                console.print(_described(finding))
+                console.print(terminal.labelled(f"{severity}: ", style, str(finding)))
     console.print(_verdict(inspection))
-
-
-def _described(finding: Finding) -> Text:
-    kind = Text(f"{finding.severity}: ", STYLES[finding.severity])
-    return kind + terminal.styled(str(finding))
 
 
 def _verdict(inspection: Inspection) -> Text:

@@ -1,0 +1,223 @@
+"""Cuts of a job: they cover everything once, fit the functions' memory, or are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ionfleet.errors import OutOfBudgetError
+from ionfleet.planning import (
+    USABLE_SHARE,
+    Budgets,
+    Density,
+    Segment,
+    cut_evenly,
+    cut_range,
+    cut_segments,
+    cut_spectra,
+    merge_windows,
+    projected_annotate_mb,
+    projected_sort_mb,
+)
+from ionfleet.runs import BLOCK, RunIndex, SortedPeaks, encode_run, index_run, read_ranges
+from ionfleet.store import MemoryStore
+
+BUDGETS = Budgets(1769, 1769, 1769, 1769)
+
+
+def budgets(sort_mb: int = 1769, annotate_mb: int = 1769) -> Budgets:
+    return Budgets(sort_mb, 1769, annotate_mb, 1769)
+
+
+def run_of(mz: np.ndarray) -> SortedPeaks:
+    mz = np.sort(mz)
+    return SortedPeaks(mz, np.ones(len(mz), np.float32), np.zeros(len(mz), np.uint32))
+
+
+def density_of(*runs: np.ndarray) -> Density:
+    return Density.of([index_run(run_of(mz), 0, np.empty(0, np.float32)) for mz in runs])
+
+
+def huge_run(peaks: int, low: float = 100.0, high: float = 1000.0) -> RunIndex:
+    """Return the index of a run of evenly spread peaks that nobody has to make."""
+    return RunIndex(peaks, 0, high, np.linspace(low, high, -(-peaks // BLOCK)), np.empty(0, np.float32))
+
+
+def windows(first: np.ndarray, ppm: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
+    mz = np.sort(first)[:, None] + 1.003 * np.arange(4)
+    return mz * (1 - ppm * 1e-6), mz * (1 + ppm * 1e-6)
+
+
+def check_cover(cuts: list[tuple[int, int]], count: int) -> None:
+    assert [first for first, _ in cuts] == [0, *(stop for _, stop in cuts[:-1])]
+    assert cuts[-1][1] == count
+    assert all(first < stop for first, stop in cuts)
+
+
+@pytest.mark.parametrize("most", [1, 10, 99, 100, 10**9])
+def test_ranges_hold_as_much_as_they_may(most: int) -> None:
+    weights = np.random.default_rng(most).integers(0, 40, 200)
+    cuts = cut_evenly(weights, most)
+    check_cover(cuts, 200)
+    for first, stop in cuts:
+        assert stop - first == 1 or weights[first:stop].sum() <= most
+        assert stop == 200 or weights[first : stop + 1].sum() > most
+
+
+def test_nothing_is_cut_into_nothing() -> None:
+    assert cut_evenly(np.empty(0, np.int64), 10) == cut_range(0, 10) == []
+
+
+def test_equal_ranges_end_with_the_rest() -> None:
+    assert cut_range(25, 10) == [(0, 10), (10, 20), (20, 25)]
+    assert cut_range(20, 10) == [(0, 10), (10, 20)]
+
+
+def test_small_datasets_are_sorted_by_one_task_and_large_ones_by_as_many_as_memory_asks_for() -> None:
+    assert cut_spectra(np.full(1000, 500), BUDGETS, None) == [(0, 1000)]
+    lengths = np.full(300_000, 3000)
+    cuts = cut_spectra(lengths, BUDGETS, None)
+    check_cover(cuts, 300_000)
+    usable = BUDGETS.sort_mb * USABLE_SHARE
+    assert all(projected_sort_mb(int(lengths[first:stop].sum())) <= usable for first, stop in cuts)
+    assert projected_sort_mb(int(lengths[cuts[0][0] : cuts[0][1]].sum())) > 0.95 * usable
+
+
+def test_more_memory_means_fewer_tasks() -> None:
+    lengths = np.full(300_000, 3000)
+    assert len(cut_spectra(lengths, budgets(sort_mb=3538), None)) < len(cut_spectra(lengths, BUDGETS, None))
+
+
+def test_experts_choose_the_size_of_sort_tasks_within_memory() -> None:
+    lengths = np.full(100, 50)
+    assert cut_spectra(lengths, BUDGETS, 200) == cut_range(100, 4)
+    assert cut_spectra(lengths, BUDGETS, 1) == cut_range(100, 1)
+    many = np.full(1000, 100_000)
+    assert cut_spectra(many, BUDGETS, 10**12) == cut_spectra(many, BUDGETS, 10**11)
+    assert len(cut_spectra(many, BUDGETS, 10**12)) > 1
+
+
+def test_a_spectrum_that_no_sort_function_can_hold_is_refused_with_its_number() -> None:
+    lengths = np.full(10, 100)
+    lengths[6] = 50_000_000
+    with pytest.raises(OutOfBudgetError, match=r"Spectrum 7 has 50,000,000 points; a sort function of 1769 MB holds 1"):
+        cut_spectra(lengths, BUDGETS, None)
+    with pytest.raises(OutOfBudgetError, match="holds 0"):
+        cut_spectra(np.array([1]), budgets(sort_mb=128), None)
+
+
+def test_spectra_without_points_are_sorted_too() -> None:
+    assert cut_spectra(np.array([0, 0, 0]), BUDGETS, None) == [(0, 3)]
+    check_cover(cut_spectra(np.array([0, 5, 0, 0, 5, 0]), BUDGETS, 5), 6)
+
+
+def test_density_counts_the_peaks_of_all_runs() -> None:
+    rng = np.random.default_rng(1)
+    runs = [rng.uniform(100, 900, size) for size in (3 * BLOCK, 10, 0, 2 * BLOCK + 1)]
+    density = density_of(*runs)
+    whole = np.sort(np.concatenate(runs))
+    assert density.peaks == len(whole)
+    assert (density.mz[0], density.mz[-1]) == (whole[0], whole[-1])
+    assert density.below[-1] == len(whole)
+    below = np.searchsorted(whole, density.mz, side="left")
+    assert np.all(np.abs(density.below - below) <= BLOCK * len(runs))
+    assert np.all(np.diff(density.below) >= 0)
+
+
+def test_density_of_a_dataset_without_peaks() -> None:
+    assert density_of().peaks == density_of(np.empty(0), np.empty(0)).peaks == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_peaks_of_a_segment_are_exactly_those_that_are_read(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = [rng.uniform(100, 900, size) for size in rng.integers(0, 12 * BLOCK, 3)]
+    if seed % 2:  # the same m/z in many spectra, as in continuous datasets
+        values = [np.round(value / 20) * 20 for value in values]
+    store = MemoryStore()
+    runs = []
+    for number, run in enumerate(map(run_of, values)):
+        store.create(str(number), encode_run(run))
+        runs.append((str(number), index_run(run, 0, np.empty(0, np.float32))))
+    lower, upper = windows(rng.uniform(100, 900, 60))
+    segments = cut_segments(lower, upper, Density.of([index for _, index in runs]), BUDGETS, 20_000)
+    assert len(segments) > 1
+    for segment in segments:
+        ranges = merge_windows(lower[segment.first : segment.stop], upper[segment.first : segment.stop])
+        assert segment.peaks == len(read_ranges(store, runs, *ranges))
+
+
+def test_segments_cover_the_ions_and_balance_peaks() -> None:
+    density = density_of(np.random.default_rng(0).uniform(100, 900, 40 * BLOCK))
+    lower, upper = windows(np.random.default_rng(1).uniform(100, 890, 5000))
+    segments = cut_segments(lower, upper, density, BUDGETS, 60_000)
+    check_cover([(segment.first, segment.stop) for segment in segments], 5000)
+    assert 7 <= len(segments) <= 10
+    counts = [np.interp([lower[s.first, 0], lower[s.stop - 1, 0]], density.mz, density.below) for s in segments]
+    assert all(high - low <= 60_000 for low, high in counts)
+
+
+def test_a_weight_of_1_gives_every_ion_a_segment() -> None:
+    lower, upper = windows(np.array([200.0, 200.0, 300.0]))
+    segments = cut_segments(lower, upper, density_of(np.linspace(100, 900, 500)), BUDGETS, 1)
+    assert [(segment.first, segment.stop) for segment in segments] == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_segments_that_would_not_fit_are_cut_further() -> None:
+    density = Density.of([huge_run(40_000_000)])
+    lower, upper = windows(np.linspace(150, 900, 3000))
+    segments = cut_segments(lower, upper, density, BUDGETS, 10**12)
+    check_cover([(segment.first, segment.stop) for segment in segments], 3000)
+    usable = BUDGETS.annotate_mb * USABLE_SHARE
+    assert all(projected_annotate_mb(s.peaks, s.stop - s.first) <= usable for s in segments)
+    assert len(segments) > 1
+
+
+def test_an_ion_that_no_annotate_function_can_hold_is_refused_with_its_mz() -> None:
+    density = Density.of([huge_run(400_000_000, 499.99, 500.01)])
+    lower, upper = windows(np.array([500.0]))
+    with pytest.raises(OutOfBudgetError, match=r"m/z 499\.9985 reads .* peaks"):
+        cut_segments(lower, upper, density, BUDGETS, None)
+
+
+def test_a_function_too_small_for_anything_is_refused() -> None:
+    for lower, upper in (windows(np.array([500.0])), (np.empty((0, 4)), np.empty((0, 4)))):
+        with pytest.raises(OutOfBudgetError, match="102 MB of an annotate function can be used"):
+            cut_segments(lower, upper, density_of(np.array([500.0])), budgets(annotate_mb=128), None)
+
+
+def test_without_ions_there_is_one_segment_without_ions() -> None:
+    nothing = np.empty((0, 4))
+    assert cut_segments(nothing, nothing, density_of(np.array([500.0])), BUDGETS, None) == [Segment(0, 0, 0)]
+
+
+def test_windows_are_merged_where_they_are_near() -> None:
+    lower = np.array([[10.0, 11.0], [10.1, 12.0], [10.04, 0.0]])
+    upper = np.array([[10.02, 11.02], [10.2, 12.1], [10.06, 0.0]])
+    starts, ends = merge_windows(lower, upper, gap=0.05)
+    assert starts.tolist() == [10.0, 11.0, 12.0]
+    assert ends.tolist() == [10.2, 11.02, 12.1]
+
+
+def test_a_wide_window_swallows_narrow_ones() -> None:
+    starts, ends = merge_windows(np.array([1.0, 2.0, 3.0, 30.0]), np.array([20.0, 2.1, 3.1, 31.0]))
+    assert (starts.tolist(), ends.tolist()) == ([1.0, 30.0], [20.0, 31.0])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_merged_windows_cover_all_and_are_ascending_and_apart(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    lower = rng.uniform(100, 110, (50, 3))
+    upper = lower + rng.uniform(0, 0.2, lower.shape)
+    starts, ends = merge_windows(lower, upper)
+    assert np.all(starts[1:] > ends[:-1] + 0.05)
+    inside = (starts <= lower[..., None]) & (upper[..., None] <= ends)
+    assert inside.any(axis=-1).all()
+    assert set(starts) <= set(lower.ravel())
+    assert set(ends) <= set(upper.ravel())
+
+
+def test_no_windows() -> None:
+    for shape in ((0, 4), (3, 4)):
+        starts, ends = merge_windows(np.zeros(shape), np.zeros(shape))
+        assert (len(starts), len(ends)) == (0, 0)
