@@ -21,7 +21,7 @@ CHUNK = 2**20
 class Bucket:
     """One bucket, by the S3 client of whoever runs the cloud."""
 
-    def __init__(self, client: Any, name: str) -> None:  # noqa: ANN401 - boto3's clients have no type of their own
+    def __init__(self, client: Any, name: str) -> None:
         self._client = client
         self._name = name
 

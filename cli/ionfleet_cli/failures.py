@@ -69,7 +69,7 @@ def error_boundary(*, debug: bool) -> Iterator[None]:
         raise
     except (CommandError, IonfleetError, OSError) as error:
         _end(exit_code_of(error), str(error), debug=debug)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the boundary: nothing of ours is above it
         message = f"This should not have happened: {type(error).__name__}: {error}"
         _end(ExitCode.FAILURE, message if debug else f"{message}\n--debug shows where.", debug=debug)
 

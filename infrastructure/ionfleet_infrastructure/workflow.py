@@ -2,7 +2,8 @@
 
     sort ‖ isotopes → partition → annotate → merge → render → publish
 
-Every stage leaves the time at which it was entered in `$.stages`; every failure ends in the status function.
+Every stage leaves the time at which it was entered in `$.stages`; sort and isotopes, which run at the same time, also
+leave that of their end in `$.over`. Every failure ends in the status function.
 """
 
 from __future__ import annotations
@@ -91,9 +92,15 @@ class Workflow(Construct):
 
     def _definition(self) -> sfn.Chain:
         """Chain the stages."""
-        prepare = sfn.Parallel(self, "Sort and isotopes", result_path=sfn.JsonPath.DISCARD)
+        prepare = sfn.Parallel(
+            self,
+            "Sort and isotopes",
+            result_selector={"sort.$": "$[0]", "isotopes.$": "$[1]"},
+            result_path="$.over",
+        )
         for stage in ("sort", "isotopes"):
-            prepare.branch(self._fan_out(stage, catch=False))
+            over = sfn.Pass(self, f"{stage.capitalize()} over", input_path="$$.State.EnteredTime")
+            prepare.branch(self._fan_out(stage, catch=False).next(over))
         prepare.add_catch(self._failed, errors=["States.ALL"], result_path="$.error")
         entered = sfn.Pass(
             self,
@@ -184,7 +191,7 @@ class Workflow(Construct):
 
     def _publish(self) -> sfn.Chain:
         """Have the status function publish the results."""
-        task = self._tell_status("Publish", {"outcome": "SUCCEEDED"})
+        task = self._tell_status("Publish", {"outcome": "SUCCEEDED", "over.$": "$.over"})
         task.add_catch(self._failed, errors=["States.ALL"], result_path="$.error")
         return self._enter("publish").next(task).next(sfn.Succeed(self, "Done"))
 

@@ -235,6 +235,15 @@ def test_every_stage_notes_when_it_was_entered_before_it_can_fail(definition: di
         assert (entered["ResultPath"], entered["Next"]) == (f"$.stages.{stage}", stage.capitalize())
 
 
+def test_the_stages_that_run_at_the_same_time_note_their_ends(definition: dict[str, Any]) -> None:
+    prepare = definition["States"]["Sort and isotopes"]
+    assert prepare["ResultSelector"] == {"sort.$": "$[0]", "isotopes.$": "$[1]"}
+    assert prepare["ResultPath"] == "$.over"
+    for branch, title in zip(prepare["Branches"], ("Sort", "Isotopes"), strict=True):
+        assert branch["States"][f"{title} over"]["InputPath"] == "$$.State.EnteredTime"
+        assert branch["States"][f"{title} over"]["End"]
+
+
 @pytest.mark.parametrize(("name", "following"), [("Partition", "annotate"), ("Merge", "render")])
 def test_partition_and_merge_hand_the_manifest_of_the_next_map_on(
     states: dict[str, State], name: str, following: str
@@ -247,7 +256,7 @@ def test_partition_and_merge_hand_the_manifest_of_the_next_map_on(
 
 def test_the_status_function_is_told_the_outcome(states: dict[str, State]) -> None:
     told = {"execution.$": "$.execution", "plan.$": "$.plan", "stages.$": "$.stages"}
-    assert states["Publish"]["Parameters"]["Payload"] == {**told, "outcome": "SUCCEEDED"}
+    assert states["Publish"]["Parameters"]["Payload"] == {**told, "over.$": "$.over", "outcome": "SUCCEEDED"}
     assert states["Report failure"]["Parameters"]["Payload"] == {**told, "outcome": "FAILED", "error.$": "$.error"}
 
 

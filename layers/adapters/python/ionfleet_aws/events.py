@@ -54,11 +54,12 @@ class StepError(BaseModel):
 
 
 class JobEnded(BaseModel):
-    """What the state machine tells the status function: `stages` are the times at which they were entered."""
+    """What the state machine tells the status function: when `stages` were entered, and when some were `over`."""
 
     execution: str
     outcome: Literal["SUCCEEDED", "FAILED"]
     stages: dict[str, str] = {}
+    over: dict[str, str] = {}
     error: StepError | None = None
 
 
@@ -93,5 +94,5 @@ def read_end(event: dict[str, Any]) -> tuple[str, Outcome]:
         return detail.name, Outcome(detail.status, by=change.id, at=change.time, error=error)
     ended = parse_event(event, JobEnded)
     said = ended.error.model_dump() if ended.error is not None else {}
-    outcome = Outcome(ended.outcome, by="state machine", at=datetime.now(UTC), stages=ended.stages, error=said)
-    return ended.execution, outcome
+    now = datetime.now(UTC)
+    return ended.execution, Outcome(ended.outcome, "state machine", now, ended.stages, said, ended.over)

@@ -67,7 +67,7 @@ class Failure(Decision):
 class End(Decision):
     """How an attempt ended, or a message that nobody could handle. `by` names the message that decided it.
 
-    `stages` are the times at which the stages were entered, as far as they are known.
+    `stages` are the times at which the stages were entered, `over` those at which some ended, as far as they are known.
     """
 
     state: State
@@ -75,6 +75,7 @@ class End(Decision):
     by: str
     failure: Failure | None = None
     stages: dict[str, str] = {}
+    over: dict[str, str] = {}
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ def build_summary(
 def stage_accounts(end: End, costs: Mapping[str, StageCost]) -> dict[str, dict[str, Any]]:
     """Return for each stage, in their order, when it was entered, how long it took (s), and what it cost.
 
-    A stage lasts until one of a later rank is entered, the last one until the job ended.
+    A stage lasts until it is over, as far as that is known, else until one of a later rank is entered, the last one
+    until the job ended.
     """
     stages = sorted({*end.stages, *costs}, key=lambda stage: (_RANK.get(stage, len(_ORDER)), stage))
     return {stage: _times(stage, end) | (costs[stage].to_dict() if stage in costs else {}) for stage in stages}
@@ -78,4 +79,5 @@ def _times(stage: str, end: End) -> dict[str, Any]:
         return {}
     rank = _RANK.get(stage, len(_ORDER))
     later = [time for other, time in end.stages.items() if _RANK.get(other, len(_ORDER)) > rank]
-    return {"entered_at": entered, "seconds": seconds_between(entered, min(later, default=end.at))}
+    over = end.over.get(stage, min(later, default=end.at))
+    return {"entered_at": entered, "seconds": seconds_between(entered, over)}

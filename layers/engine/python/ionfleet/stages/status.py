@@ -36,7 +36,8 @@ class Outcome:
     """What is known when an execution ends.
 
     `by` names the message that says so, the same for each of its repetitions; `stages` are the times at which stages
-    were entered; `error` has Step Functions' `Error` and `Cause` where it failed.
+    were entered; `error` has Step Functions' `Error` and `Cause` where it failed; `over` are the times at which stages
+    ended that others did not wait for.
     """
 
     state: State
@@ -44,6 +45,7 @@ class Outcome:
     at: datetime
     stages: Mapping[str, str] = field(default_factory=dict)
     error: Mapping[str, str] = field(default_factory=dict)
+    over: Mapping[str, str] = field(default_factory=dict)
 
 
 class FailedTask(BaseModel):
@@ -123,7 +125,12 @@ def keep_letter(work: ObjectStore, queue: str, message: str, body: str) -> None:
 def _end(work: ObjectStore, execution: str, outcome: Outcome) -> End:
     failure = None if outcome.state == "SUCCEEDED" else _failure(work, execution, outcome)
     return End(
-        state=outcome.state, at=timestamp(outcome.at), by=outcome.by, failure=failure, stages=dict(outcome.stages)
+        state=outcome.state,
+        at=timestamp(outcome.at),
+        by=outcome.by,
+        failure=failure,
+        stages=dict(outcome.stages),
+        over=dict(outcome.over),
     )
 
 
