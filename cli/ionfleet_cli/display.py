@@ -10,7 +10,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Column, Table
 
 from ionfleet_cli import terminal
 from ionfleet_cli.progress import Stage
@@ -21,7 +21,7 @@ REFRESHES = 4
 LINE_INTERVAL = 5.0
 """Seconds at least between two lines that count the tasks of one stage."""
 
-BAR_WIDTH = 24
+BAR_WIDTH = 20
 MARKS = {
     "waiting": ("·", "dim"),
     "running": ("▸", "cyan"),
@@ -116,7 +116,8 @@ def tasks_of(stage: Stage) -> str:
 
 def stage_table(stages: Mapping[str, Stage]) -> Table:
     """Return a table of the stages as they stand."""
-    table = Table.grid(padding=(0, 2))
+    amount = Column(no_wrap=True, ratio=1)
+    table = Table.grid(*(Column() for _ in range(4)), amount, padding=(0, 2), expand=True)
     for stage in stages.values():
         mark, style = MARKS[stage.state]
         table.add_row(

@@ -84,7 +84,11 @@ def exit_code_of(error: Exception) -> ExitCode:
 @contextmanager
 def _stoppable() -> Iterator[None]:
     """Let the signals that ask a process to end raise `StoppedError`, so that everything begun is ended in order."""
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        # What is ignored on purpose, as nohup does, stays ignored.
+        if handler != signal.SIG_IGN:
+            signal.signal(number, _stop)
     try:
         yield
     finally:

@@ -165,10 +165,9 @@ def simulate(context: typer.Context) -> None:
 def _report(inspection: Inspection, as_json: bool) -> None:
     from ionfleet_cli.validation import show
 
-    console = terminal.output()
     if as_json:
-        console.print(inspection.to_json(), markup=False)
+        typer.echo(inspection.to_json())
     else:
-        show(inspection, console)
+        show(inspection, terminal.output())
     if not inspection.good:
         raise typer.Exit(ExitCode.INVALID_INPUT)

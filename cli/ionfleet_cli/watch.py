@@ -93,12 +93,13 @@ class Watch:
             # It names messages only where nothing else is in flight.
             if "message in" not in str(busy):
                 self._active = time.monotonic()
+                return False
             return time.monotonic() - self._active > PATIENCE
         return True
 
     def _why(self) -> str:
         logged = last_error(self._cloud.folder) if self._cloud is not None else None
-        reason = logged or self._trouble or "no reason was found"
+        reason = logged or self._trouble or "No reason was found"
         return f"The run came to a standstill. {reason}. Run it again with --keep and look at the logs."
 
 

@@ -21,12 +21,12 @@ from ionfleet_replay.account import Account
 from ionfleet_replay.activity import Activity
 from ionfleet_replay.asynchronous import AsynchronousInvocations
 from ionfleet_replay.background import Background
-from ionfleet_replay.clock import Clock, RealClock
+from ionfleet_replay.clock import Clock, SkippingClock
 from ionfleet_replay.environment import Surroundings
 from ionfleet_replay.errors import DefinitionError, InvocationError, ReplayError
 from ionfleet_replay.events import EventBus, object_created
 from ionfleet_replay.executions import Executions, Machine
-from ionfleet_replay.functions import Functions
+from ionfleet_replay.functions import INVOCATION, Functions
 from ionfleet_replay.observations import DeadLetter, Invocation, Observation, Observer
 from ionfleet_replay.paths import Json
 from ionfleet_replay.queues import EventSource, Poller
@@ -41,6 +41,12 @@ T = TypeVar("T")
 
 IDLE_CHECK = 0.2
 """Seconds at most between two looks at whether everything is done."""
+
+QUIET = 0.1
+"""Seconds without anything happening after which there is nothing to do but to wait."""
+
+CHILDREN_PER_WORKER = 2
+"""Children of a map that run for each handler that may: while one is at work, the next is got ready."""
 
 STOP_TIMEOUT = 2.0
 """Seconds that stopping may take."""
@@ -62,7 +68,8 @@ class Cloud:
     preload
         Modules to import once for all handlers.
     clock
-        What retries, waits and visibility timeouts wait on; handlers run in real time whatever it is.
+        What retries, waits and visibility timeouts wait on; handlers run in real time whatever it is. By default
+        what nothing but time keeps waiting is skipped: nobody waits an hour at a laptop for a message to come back.
 
     Example
     -------
@@ -82,11 +89,11 @@ class Cloud:
         clock: Clock | None = None,
     ) -> None:
         self.outputs: dict[str, str] = {}
-        self.folder = folder
-        self._assembly = assembly
+        self.folder = folder.resolve()
+        self._assembly = assembly.resolve()
         self._observer = observer or _ignore
         self._preload = preload
-        self._clock = clock or RealClock()
+        self._clock = clock or SkippingClock()
         self._problem: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._account = Account()
@@ -98,6 +105,7 @@ class Cloud:
         self._bus = EventBus(self._account, *shared)
         self._executions = Executions(self._account, self._bus, *shared)
         self._asynchronous = AsynchronousInvocations(self._account, self._functions, *shared)
+        self._requests = hooks.Requests()
         self._pollers: list[Poller] = []
         self._stack = Stack(self._account, "", {})
         self._dead_letters: set[str] = set()
@@ -155,6 +163,7 @@ class Cloud:
         server = Server(
             moto,
             [
+                self._requests,
                 hooks.refuse_unimplemented,
                 hooks.ObjectWrites(moto, self._written),
                 hooks.Messages(self._sent),
@@ -199,6 +208,21 @@ class Cloud:
         self._pollers = [self._poller(source) for source in stack.sources]
         for poller in self._pollers:
             self._background.start(poller.run())
+        if isinstance(self._clock, SkippingClock):
+            self._background.start(self._skip_waits(self._clock))
+
+    async def _skip_waits(self, clock: SkippingClock) -> None:
+        """Put the clock forward whenever nothing has happened, and no handler or call is at work, for a while."""
+        before = None
+        while True:
+            await asyncio.sleep(QUIET)
+            begun, calling = self._requests.snapshot()
+            generation, tally = self._activity.snapshot()
+            working = calling or any(what.startswith(INVOCATION) for what in tally)
+            now = (begun, generation)
+            if now == before and not working:
+                clock.skip()
+            before = now
 
     def _machine(self, declared: StateMachine) -> Machine:
         """Load a definition; a function that it calls and that is not there is found here, not at run time."""
@@ -209,7 +233,8 @@ class Cloud:
             except ReplayError as problem:
                 raise DefinitionError(state, "Parameters.FunctionName", str(problem)) from problem
         integrations = Integrations(self._account, self._functions, declared.role)
-        return Machine(declared, machine, Interpreter(self._clock, integrations, self._observe))
+        width = CHILDREN_PER_WORKER * self._functions.workers
+        return Machine(declared, machine, Interpreter(self._clock, integrations, self._observe, width))
 
     def _poller(self, source: EventSource) -> Poller:
         return Poller(
@@ -240,9 +265,9 @@ class Cloud:
         self._observer(observation)
 
     def _broken(self, problem: BaseException) -> None:
-        self._problem = problem
         with (self.folder / "runtime.log").open("a", encoding="utf-8") as log:
             log.writelines(traceback.format_exception(problem))
+        self._problem = problem
 
     def invoke(self, function: str, payload: Json) -> Json:
         """Invoke a function by name, ARN or logical id, and return what it answered.

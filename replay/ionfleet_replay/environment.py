@@ -67,7 +67,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Request:
-    """One invocation: `event` is JSON text."""
+    """One invocation of a version of a function: `event` is JSON text."""
 
     request_id: str
     version: str
@@ -96,11 +96,12 @@ class _CallError(Exception):
 
 
 class Environment:
-    """A process with a function's handler in it, started at the first call; serves one call at a time."""
+    """A process with the handler of a function's version in it, started at its first call; one call at a time."""
 
-    def __init__(self, function: Function, credentials: Credentials, surroundings: Surroundings) -> None:
+    def __init__(self, function: Function, version: str, credentials: Credentials, surroundings: Surroundings) -> None:
         day = datetime.now(UTC).strftime("%Y-%m-%d")
         self.function = function
+        self.version = version
         self.alive = True
         self._stream = f"{day}-{secrets.token_hex(8)}"
         self._credentials = credentials
@@ -213,7 +214,7 @@ class Environment:
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_VERSION": self.version,
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
             "AWS_LAMBDA_LOG_STREAM_NAME": self._stream,

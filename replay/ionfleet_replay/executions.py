@@ -135,10 +135,12 @@ class Executions:
             self._stops.pop(ended.arn, None)
             self._ended[ended.arn] = ended.stopped or 0.0
             del self._running[ended.arn]
-        moto_patches.finish_execution(self._account.id, self._account.region, ended)
-        self._publish(ended)
-        self._observer(ExecutionEnded(ended.name, ended.status, ended.error, ended.cause))
-        self._activity.end(f"execution {ended.name}")
+        try:
+            moto_patches.finish_execution(self._account.id, self._account.region, ended)
+            self._publish(ended)
+            self._observer(ExecutionEnded(ended.name, ended.status, ended.error, ended.cause))
+        finally:
+            self._activity.end(f"execution {ended.name}")
 
     def _publish(self, status: ExecutionStatus) -> None:
         self._bus.publish(execution_status_changed(self._account, status, self._clock.now()))

@@ -6,7 +6,7 @@ import asyncio
 import json
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ionfleet_replay.account import Account
@@ -23,6 +23,10 @@ from ionfleet_replay.environment import (
 from ionfleet_replay.errors import ReplayError
 from ionfleet_replay.observations import Invocation, InvocationEnded, Observer
 from ionfleet_replay.paths import Json
+from ionfleet_replay.slots import Slots
+
+INVOCATION = "invocation of "
+"""How the tally of what is in flight names invocations, before the function's logical id."""
 
 IDLE_PER_WORKER = 4
 """Warm environments kept for each handler that may run at one time."""
@@ -45,6 +49,10 @@ class InvokeRefusedError(Exception):
         self.name = name
 
 
+def _ignore() -> None:
+    """Nobody wants to know."""
+
+
 class Functions:
     """The registry of functions. `workers` bounds how many handlers run at one time on this machine."""
 
@@ -55,7 +63,7 @@ class Functions:
         self.workers = workers
         self._account = account
         self._background = background
-        self._slots = asyncio.Semaphore(workers)
+        self._slots = Slots(workers)
         self._activity = activity
         self._observer = observer
         self._surroundings: Surroundings | None = None
@@ -95,8 +103,13 @@ class Functions:
         published = self._versions[function.arn]
         return qualifier == "$LATEST" or (qualifier.isdecimal() and 1 <= int(qualifier) <= published)
 
-    async def invoke(self, reference: str, payload: Json) -> Answer:
+    async def invoke(
+        self, reference: str, payload: Json, *, begun: Callable[[], None] = _ignore, urgent: bool = True
+    ) -> Answer:
         """Invoke a function and wait for its answer. Cancelling the wait does not stop the function, as on AWS.
+
+        This machine has fewer places than AWS: `begun` is called once the function has one, and `urgent` calls get
+        theirs first.
 
         Raises
         ------
@@ -110,15 +123,18 @@ class Functions:
         if function.reserved is not None and self._running[function.arn] >= function.reserved:
             raise InvokeRefusedError("TooManyRequestsException", "Rate Exceeded.")
         self._running[function.arn] += 1
-        self._activity.begin(f"invocation of {function.logical_id}")
+        self._activity.begin(f"{INVOCATION}{function.logical_id}")
         request = Request(str(uuid.uuid4()), version, event)
-        answer: Answer = await asyncio.shield(self._background.start(self._run(function, request)))
+        answer: Answer = await asyncio.shield(
+            self._background.start(self._run(function, request, begun, urgent=urgent))
+        )
         return answer
 
-    async def _run(self, function: Function, request: Request) -> Answer:
+    async def _run(self, function: Function, request: Request, begun: Callable[[], None], *, urgent: bool) -> Answer:
         try:
-            async with self._slots:
-                environment = self._environment(function)
+            async with self._slots.place(urgent=urgent):
+                begun()
+                environment = self._environment(function, request.version)
                 result = await environment.call(request)
                 if environment.alive:
                     await self._keep(environment)
@@ -126,17 +142,17 @@ class Functions:
             return Answer(result.payload, result.error, request.version)
         finally:
             self._running[function.arn] -= 1
-            self._activity.end(f"invocation of {function.logical_id}")
+            self._activity.end(f"{INVOCATION}{function.logical_id}")
 
-    def _environment(self, function: Function) -> Environment:
-        """Return the environment of the function that was used last, or a new one."""
+    def _environment(self, function: Function, version: str) -> Environment:
+        """Return the environment of the function's version that was used last, or a new one."""
         for environment in reversed(self._idle):
-            if environment.function.arn == function.arn:
+            if (environment.function.arn, environment.version) == (function.arn, version):
                 self._idle.remove(environment)
                 return environment
         if self._surroundings is None:
             raise ReplayError(f"The function {function.logical_id!r} was invoked before the cloud was started.")
-        return Environment(function, self._account.credentials(function.role), self._surroundings)
+        return Environment(function, version, self._account.credentials(function.role), self._surroundings)
 
     async def _keep(self, environment: Environment) -> None:
         self._idle.append(environment)

@@ -206,10 +206,8 @@ class Poller:
         if self._clock.virtual:
             await asyncio.to_thread(self._show, message)
         await asyncio.sleep(EXPIRY_GRACE)
-        if (
-            queue.max_receives is not None
-            and int(message["Attributes"]["ApproximateReceiveCount"]) >= queue.max_receives
-        ):
+        receives = int(message["Attributes"]["ApproximateReceiveCount"])
+        if queue.max_receives is not None and receives >= queue.max_receives:
             self._doomed.append(message["Body"])
         self._wake.set()
 

@@ -34,8 +34,8 @@ NOT_IN_ALL = frozenset({"States.Runtime", "States.DataLimitExceeded"})
 class Services(Protocol):
     """What Task states and item readers call; failures are `StateError`."""
 
-    async def call(self, integration: str, parameters: Json) -> Json:
-        """Call a service integration and return its result."""
+    async def call(self, integration: str, parameters: Json, begun: Callable[[], None]) -> Json:
+        """Call a service integration and return its result; `begun` is to be called once the work begins."""
 
     async def read(self, bucket: str, key: str) -> bytes:
         """Return an object of S3."""
@@ -92,11 +92,16 @@ def _placed(path: Path | None, data: Json, result: Json) -> Json:
 
 @dataclass
 class Interpreter:
-    """Runs definitions. `random` decides the jitter of retries; `observer` hears of states and maps."""
+    """Runs definitions.
+
+    `observer` hears of states and maps. `width` bounds the children that a map runs at one time beside its
+    MaxConcurrency: more than the machine can work on would only wait. `random` decides the jitter of retries.
+    """
 
     clock: Clock
     services: Services
     observer: Observer
+    width: int | None = None
     random: random.Random = field(default_factory=random.Random)
 
     async def run(self, machine: asl.Machine, data: Json, scope: Scope) -> Json:
@@ -139,7 +144,7 @@ class Interpreter:
                 await self.clock.sleep(_seconds(state.seconds.evaluate(chosen, context)))
             case asl.Fail():
                 raise StateError(
-                    state.error.evaluate(chosen, context) or "States.Failed",
+                    state.error.evaluate(chosen, context) or "",
                     state.cause.evaluate(chosen, context) or "",
                 )
         return _selected(state.output_path, chosen, context), target
@@ -198,8 +203,10 @@ class Interpreter:
         raise failure
 
     async def _task(self, state: asl.Task, parameters: Json) -> Json:
+        begun = asyncio.Event()
+        work = self.services.call(state.integration, parameters, begun.set)
         try:
-            return await within(self.clock, state.timeout, self.services.call(state.integration, parameters))
+            return await within(self.clock, state.timeout, work, since=begun)
         except TimeoutError as problem:
             raise StateError("States.Timeout", f"State {state.name!r} was {problem}") from problem
 
@@ -208,8 +215,7 @@ class Interpreter:
 
     async def _map(self, state: asl.Map, data: Json, context: Mapping[str, Json], scope: Scope) -> list[Json]:
         inputs = self._batched(state, await self._items(state, data, context), data, context)
-        run = MapRun(self, state, inputs, scope, str(uuid.uuid4()))
-        return await run.results()
+        return await MapRun(self, state, inputs, scope).results()
 
     async def _items(self, state: asl.Map, data: Json, context: Mapping[str, Json]) -> list[Json]:
         if state.reader is None:
@@ -254,7 +260,7 @@ def _fits(batcher: asl.Batcher, batch: Json, item: Json) -> bool:
 
 def _json_lines(content: bytes, key: str) -> list[Json]:
     try:
-        return [json.loads(line) for line in content.decode().splitlines() if line.strip()]
+        return [json.loads(line) for line in content.splitlines() if line.strip()]
     except ValueError as problem:
         raise StateError("States.ItemReaderFailed", f"{key!r} is not JSON Lines: {problem}") from problem
 
@@ -271,14 +277,11 @@ async def _together(work: Sequence[Coroutine[None, None, Json]]) -> list[Json]:
 class MapRun:
     """One run of a distributed map: children side by side, up to the map's MaxConcurrency."""
 
-    def __init__(
-        self, interpreter: Interpreter, state: asl.Map, inputs: list[Json], scope: Scope, identifier: str
-    ) -> None:
+    def __init__(self, interpreter: Interpreter, state: asl.Map, inputs: list[Json], scope: Scope) -> None:
         self._interpreter = interpreter
         self._state = state
         self._inputs = inputs
         self._scope = scope
-        self._identifier = identifier
         self._waiting = deque(range(len(inputs)))
         self._outputs: dict[int, Json] = {}
         self._failed = 0
@@ -292,8 +295,8 @@ class MapRun:
             `States.ExceedToleratedFailureThreshold`; children that have not begun never do, running ones are ended.
         """
         self._report()
-        lanes = min(self._state.max_concurrency or len(self._inputs), len(self._inputs))
-        await _together([self._lane() for _ in range(lanes)])
+        bounds = [bound for bound in (self._state.max_concurrency, self._interpreter.width) if bound]
+        await _together([self._lane() for _ in range(min([len(self._inputs), *bounds]))])
         return [self._outputs[index] for index in sorted(self._outputs)]
 
     async def _lane(self) -> None:

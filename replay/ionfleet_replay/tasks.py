@@ -21,15 +21,17 @@ class Integrations:
         self._account = account
         self._functions = functions
         self._principal = principal
-        self._calls: Mapping[str, Callable[[Json], Awaitable[Json]]] = {
-            "lambda:invoke": self._invoke,
+        self._requests: Mapping[str, Callable[[Json], Awaitable[Json]]] = {
             "aws-sdk:s3:putObject": self._put_object,
             "sns:publish": self._publish,
         }
 
-    async def call(self, integration: str, parameters: Json) -> Json:
+    async def call(self, integration: str, parameters: Json, begun: Callable[[], None]) -> Json:
         """Call a service integration and return its result; failures are `StateError`."""
-        return await self._calls[integration](parameters)
+        if integration == "lambda:invoke":
+            return await self._invoke(parameters, begun)
+        begun()
+        return await self._requests[integration](parameters)
 
     async def read(self, bucket: str, key: str) -> bytes:
         """Return an object for an item reader."""
@@ -43,9 +45,10 @@ class Integrations:
         except (ClientError, BotoCoreError) as problem:
             raise StateError("States.ItemReaderFailed", f"s3://{bucket}/{key}: {problem}") from problem
 
-    async def _invoke(self, parameters: Json) -> Json:
+    async def _invoke(self, parameters: Json, begun: Callable[[], None]) -> Json:
+        function, payload = parameters["FunctionName"], parameters.get("Payload", {})
         try:
-            answer = await self._functions.invoke(parameters["FunctionName"], parameters.get("Payload", {}))
+            answer = await self._functions.invoke(function, payload, begun=begun, urgent=False)
         except InvokeRefusedError as refused:
             raise StateError(f"Lambda.{refused.name}", str(refused)) from refused
         if answer.error is not None:

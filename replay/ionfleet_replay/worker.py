@@ -96,6 +96,8 @@ def _load_error(handler: str, problem: BaseException) -> dict[str, Any]:
     module, _, name = handler.rpartition(".")
     if isinstance(problem, ImportError):
         return _error("Runtime.ImportModuleError", f"Unable to import module '{module}': {problem}")
+    if isinstance(problem, SyntaxError):
+        return _error("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module}': {problem}")
     if isinstance(problem, AttributeError) and problem.name == name:
         return _error("Runtime.HandlerNotFound", f"Handler '{name}' missing on module '{module}'")
     return _error(type(problem).__name__, str(problem), problem.__traceback__)

@@ -161,8 +161,7 @@ def test_labelled_formulas(details):
         plain, shift = split_labels(ion)
         assert format_formula(plain) == row["unlabeled"]
         assert shift == pytest.approx(float(row["mass_shift"]), rel=1e-9)
-        # The m/z there comes from a newer table of masses than the centroids; ours from that of the centroids.
-        assert ion_mz(row["ion_formula"], int(row["charge"])) == pytest.approx(float(row["mono_mz"]), rel=1e-8)
+        assert ion_mz(row["ion_formula"], int(row["charge"])) == pytest.approx(float(row["mono_mz"]), rel=1e-9)
 
 
 def test_labelled_formulas_are_taken_from_a_database_as_metaspace_does(details):

@@ -28,12 +28,15 @@ class Services:
 
     def __init__(self, work: Callable[[Any], Any], objects: dict[str, bytes] | None = None) -> None:
         self.calls: list[Any] = []
+        self.queue: Callable[[], Any] = lambda: asyncio.sleep(0)
         self._work = work
         self._objects = objects or {}
 
-    async def call(self, integration: str, parameters: Any) -> Any:
+    async def call(self, integration: str, parameters: Any, begun: Callable[[], None]) -> Any:
         assert integration == "lambda:invoke"
         self.calls.append(parameters["Payload"])
+        await self.queue()
+        begun()
         result = self._work(parameters["Payload"])
         return {"Payload": await result if asyncio.iscoroutine(result) else result}
 
@@ -50,7 +53,7 @@ class Run:
         self.slept: list[float] = []
         self.seen: list[Any] = []
         seeded = random.Random(options.get("seed", 1))
-        self._interpreter = Interpreter(self.clock, self.services, self.seen.append, seeded)
+        self._interpreter = Interpreter(self.clock, self.services, self.seen.append, options.get("width"), seeded)
 
     def __call__(self, definition: Any, data: Any = None) -> Any:
         return asyncio.run(self._run(definition, {} if data is None else data))
@@ -250,6 +253,13 @@ def test_a_task_that_takes_too_long_times_out_and_its_late_answer_is_ignored():
     assert run.slept == [60]
 
 
+def test_the_time_that_a_task_waits_for_a_place_does_not_count():
+    run = Run()
+    run.services.queue = lambda: run.clock.sleep(500)
+    assert run(machine("T", T=task(TimeoutSeconds=60, OutputPath="$.Payload")), {"n": 1}) == {"n": 1}
+    assert run.slept == [500]
+
+
 def test_branches_run_side_by_side_and_give_their_outputs_in_order():
     branches = [
         machine("W", W={"Type": "Wait", "Seconds": s, "Next": "P"}, P={"Type": "Pass", "Result": s, "End": True})
@@ -325,6 +335,31 @@ def test_no_more_children_run_at_once_than_max_concurrency_says():
 
     Run(work, objects=lines(*range(20)))(machine("M", M=distributed(EACH, MaxConcurrency=3)), ITEMS)
     assert most == 3
+
+
+def test_no_more_children_run_at_once_than_the_machine_can_use():
+    running, most = 0, 0
+
+    async def work(item: Any) -> Any:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return item
+
+    run = Run(work, objects=lines(*range(20)), width=4)
+    assert run(machine("M", M=distributed(EACH, MaxConcurrency=400)), ITEMS) == list(range(20))
+    assert most == 4
+
+
+def test_a_map_of_no_items_gives_no_results():
+    assert Run(objects=lines())(machine("M", M=distributed(EACH)), ITEMS) == []
+
+
+def test_a_line_may_hold_any_character_that_json_allows():
+    text = '"a\u2028b\x85c"\n'.encode()
+    assert Run(objects={"b/items.jsonl": text})(machine("M", M=distributed(EACH)), ITEMS) == ["a\u2028b\x85c"]
 
 
 def test_children_are_executions_of_their_own():

@@ -12,7 +12,7 @@ import cpyMSpec
 import numpy as np
 import numpy.typing as npt
 
-from ionfleet.formula import format_formula, parse_formula, split_labels
+from ionfleet.formula import Counts, format_formula, parse_formula, split_labels
 
 LIBRARY_VERSION = f"cpyMSpec {version('cpyMSpec')}"
 """Part of every cached chunk's key: another version of the library is another pattern."""
@@ -21,6 +21,16 @@ _FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 _MIN_ABUNDANCE = 1e-4
 _POINTS_PER_FWHM = 25
 _MAX_ATOMS = 30_000
+
+# From some hundred atoms of one of these on, the library ends the process instead of raising an error, as it does from
+# fewer on: their isotopes combine to more isotopologues than it lists.
+# fmt: off
+_MANY_ISOTOPES = frozenset({
+    "Ba", "Cd", "Dy", "Er", "Gd", "Hf", "Hg", "Kr", "Mo", "Nd", "Os", "Pd", "Pt", "Ru", "Se", "Sm", "Sn", "Te", "Xe",
+    "Yb",
+})
+# fmt: on
+_MAX_ATOMS_OF_MANY_ISOTOPES = 200
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ def _pattern(
     """Return m/z and intensity of one ion's strongest centroids, ordered by m/z; empty where there is no pattern."""
     counts, shift = split_labels(parse_formula(ion))
     nothing = np.empty(0), np.empty(0)
-    if not counts or max(counts.values()) >= _MAX_ATOMS:
+    if not counts or _too_many(counts):
         return nothing
     try:
         isotopologues = cpyMSpec.isotopePattern(format_formula(counts))
@@ -100,6 +110,13 @@ def _pattern(
     strongest = np.sort(np.argsort(-abundances, kind="stable")[: instrument.peaks])
     order = strongest[np.argsort(masses[strongest], kind="stable")]
     return masses[order], abundances[order]
+
+
+def _too_many(counts: Counts) -> bool:
+    return any(
+        count >= (_MAX_ATOMS_OF_MANY_ISOTOPES if symbol in _MANY_ISOTOPES else _MAX_ATOMS)
+        for symbol, count in counts.items()
+    )
 
 
 def tolerance_windows(

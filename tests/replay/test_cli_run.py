@@ -1,0 +1,202 @@
+"""`ionfleet run` from beginning to end, on a dataset of a few pixels."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from ionfleet_cli.results import PUBLISHED
+from ionfleet_simulate.dataset import write_dataset
+from ionfleet_simulate.simulation import Simulation
+
+PLANTED = (("C6H12O6", "+H"), ("C5H9NO4", "+H"), ("C10H13N5O4", "+Na"), ("C16H32O2", "+Na"), ("C18H34O2", "+K"))
+OTHERS = ("C4H8O2", "C7H14O3", "C9H11NO2", "C11H12N2O2", "C20H32O2", "C12H22O11")
+IONFLEET = (sys.executable, "-c", "from ionfleet_cli.main import main; main()")
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A dataset with its configuration, and a database, in one folder."""
+
+    folder: Path
+
+    @property
+    def dataset(self) -> Path:
+        return self.folder / "tissue.imzML"
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "small.csv"
+
+    def ionfleet(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [*IONFLEET, *map(str, arguments)]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120)
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        command = [*IONFLEET, *map(str, arguments)]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(command, cwd=self.folder, text=True, start_new_session=True, **streams)
+
+
+def write_database(path: Path) -> None:
+    formulas = [formula for formula, _ in PLANTED] + list(OTHERS)
+    rows = [f"{number},[red]Molecule {number},{formula}" for number, formula in enumerate(formulas)]
+    path.write_text("\n".join(["id,name,formula", *rows, ""]))
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    folder = tmp_path_factory.mktemp("workplace")
+    write_dataset(
+        Simulation(
+            width=9,
+            height=8,
+            peaks_per_spectrum=120,
+            matrix_peaks=20,
+            planted=PLANTED,
+            jitter_ppm=0.3,
+            wrong_patterns=0.0,
+        ),
+        folder,
+        "tissue",
+    )
+    write_database(folder / "small.csv")
+    return Workplace(folder)
+
+
+@pytest.fixture(scope="module")
+def finished(workplace: Workplace) -> subprocess.CompletedProcess[str]:
+    done = workplace.ionfleet("run", workplace.dataset, "--database", workplace.database, "--out", "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def other(workplace: Workplace, tmp_path: Path) -> Workplace:
+    """A copy of the workplace to break something in."""
+    return Workplace(shutil.copytree(workplace.folder, tmp_path / "other", ignore=shutil.ignore_patterns("out", "cut")))
+
+
+@pytest.mark.usefixtures("finished")
+def test_the_folder_of_results_holds_what_was_promised(workplace: Workplace) -> None:
+    out = workplace.folder / "out"
+    assert {path.name for path in out.iterdir()} == {*PUBLISHED}
+    annotations = pq.read_table(out / "annotations.parquet").to_pylist()
+    found = {(row["formula"], row["adduct"]) for row in annotations} & {*PLANTED}
+    assert len(found) >= 3
+    lines = (out / "annotations.csv").read_text().splitlines()
+    assert len(list(csv.reader(io.StringIO("\n".join(lines[2:]))))) == len(annotations) + 1
+    images = {path.name for path in (out / "ion_images").iterdir()}
+    assert {f"{formula}{adduct}_0.png" for formula, adduct in found} <= images
+    assert json.loads((out / "summary.json").read_text())["images"] == len(annotations)
+
+
+def test_the_annotations_are_shown_best_first(finished: subprocess.CompletedProcess[str]) -> None:
+    shown = finished.stdout[finished.stdout.index("Best annotations") :]
+    assert "C6H12O6+H+" in shown
+    assert "[red]Molecule" in shown
+
+
+def test_the_summary_tells_of_everything(finished: subprocess.CompletedProcess[str]) -> None:
+    lines = {line.split("  ")[0]: line for line in finished.stdout.splitlines()}
+    assert {"dataset", "pixels", "peaks", "ions", "annotations", "images", "time", "invocations"} <= lines.keys()
+    assert lines["annotations"].endswith("at 5 / 10 / 20 / 50 % FDR")
+    assert lines["The results are in out"]
+
+
+def test_a_pipe_gets_plain_lines_for_each_stage(finished: subprocess.CompletedProcess[str]) -> None:
+    assert finished.stdout.isprintable() or {c for c in finished.stdout if not c.isprintable()} == {"\n"}
+    assert finished.stderr == ""
+    for stage in ("plan", "sort", "isotopes", "partition", "annotate", "merge", "render", "publish"):
+        assert f"\n{stage}: begins" in finished.stdout
+        assert f"\n{stage}: done" in finished.stdout
+
+
+@pytest.mark.usefixtures("finished")
+def test_results_are_the_same_however_the_work_is_cut(workplace: Workplace) -> None:
+    plan = ["--plan", "sort_task_peaks=3000", "--plan", "segment_peaks=2000", "--plan", "isotope_task_formulas=4"]
+    done = workplace.ionfleet(
+        "run", workplace.dataset, "--database", workplace.database, "--out", "cut", "--workers", "3", *plan
+    )
+    assert done.returncode == 0, done.stderr
+    assert "isotopes: begins, 3 tasks" in done.stdout
+    for table in ("metrics.parquet", "annotations.parquet"):
+        whole, cut = (pq.read_table(workplace.folder / out / table) for out in ("out", "cut"))
+        assert cut.equals(whole)
+
+
+def test_a_dataset_that_the_planner_rejects_leaves_nothing_behind(other: Workplace) -> None:
+    ibd = other.dataset.with_suffix(".ibd")
+    ibd.write_bytes(ibd.read_bytes()[:1000])
+    before = {*other.folder.iterdir()}
+    done = other.ionfleet("run", other.dataset, "--database", other.database)
+    assert done.returncode == 3
+    assert done.stderr.startswith("Error: InvalidDatasetError (tissue.imzML): ")
+    assert "spectrum 2: The m/z array lies at bytes" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert {*other.folder.iterdir()} == before
+
+
+def test_a_job_that_fails_names_reason_and_stage(other: Workplace) -> None:
+    ibd = other.dataset.with_suffix(".ibd")
+    ibd.write_bytes(ibd.read_bytes()[:16] + bytes(ibd.stat().st_size - 16))
+    done = other.ionfleet("run", other.dataset, "--database", other.database, "--out", "out")
+    assert done.returncode == 3
+    assert done.stderr.startswith("Error: InvalidDatasetError (stage ")
+    assert not (other.folder / "out").exists()
+
+
+def test_a_rejected_database_is_named_with_its_rows(other: Workplace) -> None:
+    with other.database.open("a") as file:
+        file.write("99,Unobtainium,Uo3\n")
+    done = other.ionfleet("run", other.dataset, "--database", other.database, "--out", "out")
+    assert done.returncode == 3
+    assert "small.csv" in done.stderr
+    assert "row 13, column 'formula'" in done.stderr
+    skipped = other.ionfleet("run", other.dataset, "--database", other.database, "--out", "out", "--skip-invalid")
+    assert skipped.returncode == 0, skipped.stderr
+    assert "warning: row 13, column 'formula'" in skipped.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_everything_at_once(other: Workplace, number: signal.Signals) -> None:
+    before = {*other.folder.iterdir()}
+    process = other.start("run", other.dataset, "--database", other.database)
+    output = ""
+    while "sort: begins" not in output:
+        line = process.stdout.readline()
+        assert line, output
+        output += line
+    os.kill(process.pid, number)
+    rest, _ = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert rest.endswith("Stopped.\n")
+    assert {*other.folder.iterdir()} == before
+    wait_until_gone(process.pid)
+
+
+def wait_until_gone(session: int) -> None:
+    """Wait until no process of a session is left."""
+    deadline = time.monotonic() + 5
+    while any(stat_session(entry) == session for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        assert time.monotonic() < deadline, "processes were left behind"
+        time.sleep(0.05)
+
+
+def stat_session(process: Path) -> int | None:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[3])
+    except (OSError, IndexError):
+        return None

@@ -1,0 +1,126 @@
+"""What a command line comes to: options, configuration, databases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ionfleet.errors import InvalidConfigurationError, InvalidInputError
+from ionfleet_cli.failures import UsageError
+from ionfleet_cli.options import given, planning
+from ionfleet_cli.run import Request, prepare
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    (tmp_path / "brain.imzML").write_bytes(b"<mzML/>")
+    (tmp_path / "brain.ibd").write_bytes(b"\0" * 16)
+    return tmp_path / "brain.imzML"
+
+
+def configure(dataset: Path, name: str = "job.json", **fields: Any) -> Path:
+    path = dataset.with_name(name)
+    path.write_text(json.dumps(fields))
+    return path
+
+
+def request_for(dataset: Path, *databases: Path, config: Path | None = None, **overrides: Any) -> Request:
+    return prepare(dataset, databases, config, overrides)
+
+
+def test_options_that_were_not_given_set_nothing() -> None:
+    assert given(ppm=None, adducts=None, strict=None, molecule_classes=[]) == {}
+
+
+def test_options_that_were_given_false_or_zero_are_set() -> None:
+    assert given(strict=False, ppm=0.0) == {"strict": False, "ppm": 0.0}
+
+
+def test_modifiers_may_be_divided_by_commas_but_classes_may_not() -> None:
+    fields = given(adducts=["+H, +Na", "+K"], molecule_classes=["Acids, fatty"])
+    assert fields == {"adducts": ["+H", "+Na", "+K"], "molecule_classes": ["Acids, fatty"]}
+
+
+def test_planning_is_given_in_pairs() -> None:
+    assert planning(["segment_peaks = 100", "sort_task_peaks=many"]) == {
+        "segment_peaks": 100,
+        "sort_task_peaks": "many",
+    }
+    assert planning(None) is None
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [(["x"], "is not KEY=VALUE"), (["x="], "is not KEY=VALUE"), (["=1"], "is not KEY"), (["x=1", "x=2"], "more than")],
+)
+def test_planning_that_is_no_pair_is_refused(pairs: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        planning(pairs)
+
+
+def test_the_configuration_beside_the_dataset_is_taken_and_options_override_it(dataset: Path) -> None:
+    configure(dataset, ppm=5, adducts=["+H"], planning={"segment_peaks": 5})
+    job = request_for(dataset, ppm=2.5, planning={"sort_task_peaks": 7}).configuration
+    assert (job.ppm, job.adducts) == (2.5, ("+H",))
+    assert (job.planning.segment_peaks, job.planning.sort_task_peaks) == (5, 7)
+
+
+def test_a_configuration_that_is_given_goes_before_the_one_beside_the_dataset(dataset: Path) -> None:
+    configure(dataset, ppm=5)
+    other = configure(dataset, "other.json", min_pixels=3)
+    job = request_for(dataset, config=other).configuration
+    assert (job.ppm, job.min_pixels) == (3.0, 3)
+
+
+def test_without_a_database_the_bundled_one_is_taken(dataset: Path) -> None:
+    request = request_for(dataset)
+    assert request.configuration.databases == ("ionfleet-core",)
+    assert request.databases == ()
+
+
+def test_databases_that_are_given_replace_those_of_the_configuration(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(dataset.parent)
+    configure(dataset, databases=["somewhere"])
+    Path("mine.tsv").write_text("sf\nC6H12O6\n")
+    request = request_for(dataset, Path("mine.tsv"), Path("ionfleet-core"))
+    assert request.configuration.databases == ("mine", "ionfleet-core")
+    assert [database.name for database in request.databases] == ["mine"]
+
+
+def test_a_database_that_is_only_named_asks_for_its_file(dataset: Path) -> None:
+    configure(dataset, databases=["ionfleet-core", "mine"])
+    with pytest.raises(InvalidConfigurationError, match=r"job\.json names the database 'mine'.*--database mine\.tsv"):
+        request_for(dataset)
+
+
+@pytest.mark.parametrize("overrides", [{"ppm": 500.0}, {"adducts": ["lead"]}, {"planning": {"peaks": 1}}])
+def test_impossible_options_are_wrong_use(dataset: Path, overrides: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="the command line: "):
+        request_for(dataset, **overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [('{"ppm": 500}', r"job\.json: ppm is 500; allowed"), ("{", "is not JSON"), ('{"pmp": 1}', "perhaps 'ppm'")],
+)
+def test_an_impossible_configuration_is_wrong_input(dataset: Path, text: str, message: str) -> None:
+    dataset.with_name("job.json").write_text(text)
+    with pytest.raises(InvalidConfigurationError, match=message):
+        request_for(dataset)
+
+
+def test_a_configuration_that_is_not_there_is_named(dataset: Path) -> None:
+    with pytest.raises(InvalidConfigurationError, match=r"There is no configuration file nowhere\.json"):
+        request_for(dataset, config=Path("nowhere.json"))
+
+
+def test_a_name_that_no_key_may_have_is_refused(tmp_path: Path) -> None:
+    for extension in ("imzML", "ibd"):
+        (tmp_path / f"a\tb.{extension}").write_bytes(b"<mzML/>")
+    with pytest.raises(InvalidInputError, match="control characters"):
+        request_for(tmp_path / "a\tb.imzML")
