@@ -28,7 +28,7 @@ from ionfleet_cli.local_files import (
 )
 from ionfleet_cli.progress import Progress
 from ionfleet_cli.results import ResultsFolder, download
-from ionfleet_cli.submission import dataset_name, import_databases, upload_dataset
+from ionfleet_cli.submission import check_keys, dataset_name, import_databases, upload_dataset
 from ionfleet_cli.watch import Watch
 from ionfleet_replay import ReplayError
 
@@ -77,10 +77,10 @@ def prepare(
 
     """
     dataset = find_dataset(imzml)
-    dataset_name(dataset)
     path = configuration or dataset.configuration
     job = JobConfiguration() if path is None else JobConfiguration.from_json(read_configuration_bytes(path), str(path))
     files = find_databases(databases)
+    check_keys(dataset, files)
     if databases:
         overrides = {**overrides, "databases": [database_name(path) for path in databases]}
     try:

@@ -18,16 +18,21 @@ FOLDER = f"{DATASETS}local/"
 """Where in the input bucket a run's dataset goes."""
 
 
-def dataset_name(dataset: LocalDataset) -> DatasetName:
-    """Return what the cloud calls a dataset.
+def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase]) -> None:
+    """Refuse files whose names no key may have: the cloud would have no status document to say so in.
 
     Raises
     ------
     InvalidInputError
-        Its files have a name that no key may have.
+        With the name and what is wrong with it.
 
     """
-    understand(f"{FOLDER}{dataset.imzml.name}")
+    for key in (f"{FOLDER}{dataset.imzml.name}", *map(_database_key, databases)):
+        understand(key)
+
+
+def dataset_name(dataset: LocalDataset) -> DatasetName:
+    """Return what the cloud calls a dataset."""
     return DatasetName(FOLDER, dataset.stem)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import secrets
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +43,7 @@ class Account:
         self._credentials: dict[str, Credentials] = {}
         self._principals: dict[str, str] = {}
         self._clients: dict[tuple[str, str], Any] = {}
+        self._calling = 0
 
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a regional resource."""
@@ -80,6 +83,31 @@ class Account:
                     config=Config(retries={"total_max_attempts": 2}, max_pool_connections=32),
                 )
             return self._clients[service, principal]
+
+    @property
+    def calling(self) -> bool:
+        """Whether a `call` or `read` is under way; to be asked in the loop."""
+        return self._calling > 0
+
+    async def call(self, service: str, principal: str, operation: str, /, **parameters: Any) -> Any:
+        """Call an operation of the API without holding the loop up; errors are boto3's."""
+        return await self._in_thread(getattr(self.client(service, principal), operation), **parameters)
+
+    async def read(self, principal: str, bucket: str, key: str) -> bytes:
+        """Return a whole object without holding the loop up; errors are boto3's."""
+
+        def get() -> bytes:
+            return bytes(self.client("s3", principal).get_object(Bucket=bucket, Key=key)["Body"].read())
+
+        data: bytes = await self._in_thread(get)
+        return data
+
+    async def _in_thread(self, function: Callable[..., Any], **arguments: Any) -> Any:
+        self._calling += 1
+        try:
+            return await asyncio.to_thread(function, **arguments)
+        finally:
+            self._calling -= 1
 
     def close(self) -> None:
         """Close the clients' connections."""

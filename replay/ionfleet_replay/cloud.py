@@ -43,7 +43,10 @@ IDLE_CHECK = 0.2
 """Seconds at most between two looks at whether everything is done."""
 
 QUIET = 0.1
-"""Seconds without anything happening after which there is nothing to do but to wait."""
+"""Seconds without a call of the API after which it may be that everything waits."""
+
+SETTLING = 50
+"""Turns of the loop in which whatever can go on without waiting has gone on."""
 
 CHILDREN_PER_WORKER = 2
 """Children of a map that run for each handler that may: while one is at work, the next is got ready."""
@@ -212,17 +215,23 @@ class Cloud:
             self._background.start(self._skip_waits(self._clock))
 
     async def _skip_waits(self, clock: SkippingClock) -> None:
-        """Put the clock forward whenever nothing has happened, and no handler or call is at work, for a while."""
+        """Put the clock forward whenever nobody calls the cloud for a while, and nothing in it is at work."""
         before = None
         while True:
             await asyncio.sleep(QUIET)
-            begun, calling = self._requests.snapshot()
-            generation, tally = self._activity.snapshot()
-            working = calling or any(what.startswith(INVOCATION) for what in tally)
-            now = (begun, generation)
-            if now == before and not working:
+            calls = self._requests.begun
+            if calls == before and await self._waits():
                 clock.skip()
-            before = now
+            before = calls
+
+    async def _waits(self) -> bool:
+        """Return whether everything in the cloud waits for time to pass."""
+        for _ in range(SETTLING):
+            working = any(what.startswith(INVOCATION) for what in self._activity.snapshot()[1])
+            if working or self._account.calling or self._requests.under_way:
+                return False
+            await asyncio.sleep(0)
+        return True
 
     def _machine(self, declared: StateMachine) -> Machine:
         """Load a definition; a function that it calls and that is not there is found here, not at run time."""

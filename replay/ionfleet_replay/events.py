@@ -214,11 +214,15 @@ def queue_url(account: Account, arn: str) -> str:
 
 async def send_message(account: Account, arn: str, body: str, facts: Mapping[str, str]) -> None:
     """Put a message into a queue through the API, with attributes; raises `DeliveryError`."""
-    client = account.client("sqs", "events.amazonaws.com")
     attributes = {name: {"DataType": "String", "StringValue": value[:1024]} for name, value in facts.items() if value}
     try:
-        await asyncio.to_thread(
-            client.send_message, QueueUrl=queue_url(account, arn), MessageBody=body, MessageAttributes=attributes
+        await account.call(
+            "sqs",
+            "events.amazonaws.com",
+            "send_message",
+            QueueUrl=queue_url(account, arn),
+            MessageBody=body,
+            MessageAttributes=attributes,
         )
     except ClientError as problem:
         raise DeliveryError(problem.response["Error"]["Code"], str(problem)) from problem

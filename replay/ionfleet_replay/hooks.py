@@ -54,23 +54,24 @@ class Requests:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._begun = 0
+        self.begun = 0
         self._ended = 0
 
     def __call__(self, call: Call, proceed: Handler) -> Response:
         """Count a call while it is handled."""
         with self._lock:
-            self._begun += 1
+            self.begun += 1
         try:
             return proceed(call)
         finally:
             with self._lock:
                 self._ended += 1
 
-    def snapshot(self) -> tuple[int, bool]:
-        """Return how many calls there have been, and whether one is being handled."""
+    @property
+    def under_way(self) -> bool:
+        """Whether a call is being handled."""
         with self._lock:
-            return self._begun, self._begun > self._ended
+            return self.begun > self._ended
 
 
 class ObjectWrites:

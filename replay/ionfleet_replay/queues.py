@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from ionfleet_replay.account import Account
+from ionfleet_replay.account import ADMINISTRATOR, Account
 from ionfleet_replay.activity import Activity
 from ionfleet_replay.background import Background
 from ionfleet_replay.clock import Clock
@@ -83,10 +83,12 @@ class Poller:
         self._activity = activity
         self._moved = moved
         self._url = queue_url(account, source.queue.arn)
-        self._client = account.client("sqs")
         self._wake = asyncio.Event()
         self._free = asyncio.Semaphore(source.concurrency)
         self._doomed: list[str] = []
+
+    async def _call(self, operation: str, **parameters: Any) -> Any:
+        return await self._account.call("sqs", ADMINISTRATOR, operation, QueueUrl=self._url, **parameters)
 
     def wake(self) -> None:
         """Look for messages now; to be called in the loop."""
@@ -128,9 +130,8 @@ class Poller:
     async def _receive_upto(self, count: int) -> list[Message]:
         messages: list[Message] = []
         while len(messages) < count:
-            answer = await asyncio.to_thread(
-                self._client.receive_message,
-                QueueUrl=self._url,
+            answer = await self._call(
+                "receive_message",
                 MaxNumberOfMessages=min(API_BATCH, count - len(messages)),
                 WaitTimeSeconds=0,
                 MessageSystemAttributeNames=["All"],
@@ -197,25 +198,23 @@ class Poller:
                 {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
                 for index, message in enumerate(messages[first : first + API_BATCH])
             ]
-            await asyncio.to_thread(self._client.delete_message_batch, QueueUrl=self._url, Entries=entries)
+            await self._call("delete_message_batch", Entries=entries)
 
     async def _reappear(self, message: Message, received: float) -> None:
         """Make a message visible again when its time has passed on the cloud's clock, and poll then."""
         queue = self.source.queue
         await self._clock.sleep(max(0.0, received + queue.visibility - self._clock.now()))
         if self._clock.virtual:
-            await asyncio.to_thread(self._show, message)
+            await self._show(message)
         await asyncio.sleep(EXPIRY_GRACE)
         receives = int(message["Attributes"]["ApproximateReceiveCount"])
         if queue.max_receives is not None and receives >= queue.max_receives:
             self._doomed.append(message["Body"])
         self._wake.set()
 
-    def _show(self, message: Message) -> None:
+    async def _show(self, message: Message) -> None:
         try:
-            self._client.change_message_visibility(
-                QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
-            )
+            await self._call("change_message_visibility", ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
         except ClientError as problem:
             # Someone else deleted it meanwhile: then there is nothing to show.
             if problem.response["Error"]["Code"] != "ReceiptHandleIsInvalid":
@@ -224,7 +223,7 @@ class Poller:
     async def depth(self) -> int:
         """Return how many messages are in the queue, received or not."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = await asyncio.to_thread(self._client.get_queue_attributes, QueueUrl=self._url, AttributeNames=names)
+        answer = await self._call("get_queue_attributes", AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -35,13 +34,8 @@ class Integrations:
 
     async def read(self, bucket: str, key: str) -> bytes:
         """Return an object for an item reader."""
-
-        def get() -> bytes:
-            answer = self._account.client("s3", self._principal).get_object(Bucket=bucket, Key=key)
-            return bytes(answer["Body"].read())
-
         try:
-            return await asyncio.to_thread(get)
+            return await self._account.read(self._principal, bucket, key)
         except (ClientError, BotoCoreError) as problem:
             raise StateError("States.ItemReaderFailed", f"s3://{bucket}/{key}: {problem}") from problem
 
@@ -74,9 +68,8 @@ class Integrations:
         return {"MessageId": answer["MessageId"]}
 
     async def _request(self, service: str, prefix: str, operation: str, arguments: Mapping[str, Any]) -> Any:
-        method = getattr(self._account.client(service, self._principal), operation)
         try:
-            return await asyncio.to_thread(method, **arguments)
+            return await self._account.call(service, self._principal, operation, **arguments)
         except ClientError as problem:
             code = problem.response["Error"]["Code"]
             raise StateError(f"{prefix}.{code.removesuffix('Exception')}Exception", str(problem)) from problem

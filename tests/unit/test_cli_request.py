@@ -124,3 +124,10 @@ def test_a_name_that_no_key_may_have_is_refused(tmp_path: Path) -> None:
         (tmp_path / f"a\tb.{extension}").write_bytes(b"<mzML/>")
     with pytest.raises(InvalidInputError, match="control characters"):
         request_for(tmp_path / "a\tb.imzML")
+
+
+def test_a_database_whose_name_no_key_may_have_is_refused(dataset: Path) -> None:
+    database = dataset.with_name("a\tb.tsv")
+    database.write_text("sf\nC6H12O6\n")
+    with pytest.raises(InvalidInputError, match="control characters"):
+        request_for(dataset, database)

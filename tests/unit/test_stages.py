@@ -196,8 +196,8 @@ def test_facts_count_what_the_tables_have(expected: SmallJob) -> None:
     assert found["ions"]["invalid"] == len(found["invalid"]) == found["ions"]["without_pattern"] == 0
     assert found["images"] == annotations.num_rows
     fdr = annotations.column("fdr").to_numpy()
-    expected = {"5": 0.05, "10": 0.1, "20": 0.2, "50": 0.5}
-    assert found["annotations"] == {"db": {name: int((fdr <= level).sum()) for name, level in expected.items()}}
+    levels = {"5": 0.05, "10": 0.1, "20": 0.2, "50": 0.5}
+    assert found["annotations"] == {"db": {name: int((fdr <= level).sum()) for name, level in levels.items()}}
 
 
 def test_a_dataset_without_any_peak_is_refused_by_name() -> None:

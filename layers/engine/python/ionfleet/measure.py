@@ -233,14 +233,24 @@ def _aggregate(slot: Int64, pixel: npt.NDArray[np.uint32], intensity: Float32, i
         order = np.argsort(key, kind="stable")
         key = key[order]
     starts = np.flatnonzero(np.diff(key, prepend=-1))
-    value = intensity[order]
-    if len(starts) < len(key):
-        with np.errstate(over="ignore"):
-            value = np.add.reduceat(value, starts)
-        key = key[starts]
-    place, isotope = np.divmod(key, isotopes)
+    value = _sum_groups(intensity[order], starts)
+    place, isotope = np.divmod(key[starts], isotopes)
     ion, rank = np.divmod(place, pixels)
     return Images(ion, rank, isotope, value)
+
+
+def _sum_groups(values: Float32, starts: Int64) -> Float32:
+    """Sum groups of adjacent values in float32 one after the other; `reduceat` would take another order."""
+    sums = values[starts]
+    sizes = np.diff(starts, append=len(values))
+    groups = np.flatnonzero(sizes > 1)
+    step = 1
+    with np.errstate(over="ignore"):
+        while len(groups):
+            sums[groups] += values[starts[groups] + step]
+            step += 1
+            groups = groups[sizes[groups] > step]
+    return sums
 
 
 @dataclass(frozen=True)
