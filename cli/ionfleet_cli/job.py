@@ -97,7 +97,7 @@ class Job:
     def _tell_merge(self, facts: Mapping[str, Any]) -> None:
         best = sum(levels["10"] for levels in facts["annotations"].values())
         self._progress.describe("merge", f"{terminal.counted(best, 'annotation')} at 10 % FDR")
-        self._progress.describe("render", f"images of {terminal.counted(facts['images'], 'ion')}")
+        self._progress.describe("render", terminal.counted(facts["images"], "image"))
         self._progress.count("render", 0, facts["render_tasks"])
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ionfleet_cli import terminal
-from ionfleet_cli.results import IMAGES, SUMMARY
+from ionfleet_cli.results import SUMMARY
 
 BEST = 15
 """Annotations that are shown."""
@@ -33,7 +33,7 @@ def show(folder: Path, seconds: Mapping[str, float], console: Console) -> None:
         console.print(_annotation_table(best, with_database=several))
     else:
         console.print("Nothing was annotated at an FDR of up to 50 %.")
-    _show_summary(summary, sum(1 for _ in (folder / IMAGES).iterdir()), console)
+    _show_summary(summary, console)
     console.print(_stage_table(summary["stages"], seconds))
     for warning in summary["warnings"]:
         place = f"{warning['where']}: " if warning["where"] else ""
@@ -61,7 +61,7 @@ def _names(names: list[str]) -> str:
     return f"{first} and {len(names) - 1:,} more" if len(names) > 1 else first
 
 
-def _show_summary(summary: Mapping[str, Any], images: int, console: Console) -> None:
+def _show_summary(summary: Mapping[str, Any], console: Console) -> None:
     dataset, ions = summary["dataset"], summary["ions"]
     facts = {
         "dataset": f"{dataset['name']} ({dataset['id']})",
@@ -69,7 +69,7 @@ def _show_summary(summary: Mapping[str, Any], images: int, console: Console) -> 
         "peaks": f"{dataset['peaks']:,}",
         "ions": f"{ions['targets']:,} targets, {ions['decoys']:,} decoys, {ions['scored']:,} scored",
         **_annotation_counts(summary["annotations"]),
-        "images": f"{images:,} of {terminal.counted(summary['images'], 'ion')}",
+        "images": f"{summary['images']:,}",
         "time": terminal.elapsed(summary["seconds"]),
         "invocations": f"{sum(stage.get('invocations', 0) for stage in summary['stages'].values()):,}",
     }

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 
 class Activity:
@@ -32,15 +30,6 @@ class Activity:
             if not self._tally[what]:
                 del self._tally[what]
             self._changed.notify_all()
-
-    @contextmanager
-    def during(self, what: str) -> Iterator[None]:
-        """Count `what` while the block runs."""
-        self.begin(what)
-        try:
-            yield
-        finally:
-            self.end(what)
 
     def snapshot(self) -> tuple[int, dict[str, int]]:
         """Return a number that grows with everything that begins, and what is in flight now."""

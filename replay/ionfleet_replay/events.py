@@ -153,10 +153,6 @@ class EventBus:
         """Say how targets of a service get their events."""
         self._services[service] = deliver
 
-    def can_deliver(self, arn: str) -> bool:
-        """Return whether a target of this ARN's service can be delivered to."""
-        return arn.split(":")[2] in self._services
-
     def publish(self, event: Mapping[str, Json]) -> None:
         """Deliver an event soon; may be called from any thread."""
         self._activity.begin("event")

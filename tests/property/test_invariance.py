@@ -78,7 +78,7 @@ def pieces(block: int, points: int, images: int) -> Iterator[None]:
         (measure, "BATCH_POINTS", points),
         (chaos, "_DENSE_PIXELS", points),
         (annotate, "IMAGE_ROW_GROUP", images),
-        (merge, "RENDER_TASK_IMAGES", images),
+        (merge, "RENDER_TASK_IONS", images),
     ]
     with ExitStack() as stack:
         for module, name, value in values:

@@ -6,7 +6,6 @@ import pytest
 
 from .pipeline import Job, run_job
 
-
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 
 

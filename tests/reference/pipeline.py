@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from ionfleet.chunks import IonTable, compute_chunk
 from ionfleet.configuration import JobConfiguration, resolve
 from ionfleet.databases import Database, read_database

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.csv as pa_csv
 import pytest
+
 from ionfleet.isotopes import Instrument, centroids
 
 pytestmark = pytest.mark.reference

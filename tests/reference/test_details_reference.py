@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 from ionfleet.index import SpectraIndex
 from ionfleet.runs import RunIndex, index_key
 

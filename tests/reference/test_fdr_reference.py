@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 from ionfleet.fdr import fdr_v1, fdr_v3
 
 pytestmark = pytest.mark.reference

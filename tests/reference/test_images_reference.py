@@ -10,6 +10,7 @@ import numpy as np
 import png
 import pyarrow.parquet as pq
 import pytest
+
 from ionfleet.images import dense_image
 from ionfleet.index import SpectraIndex
 from ionfleet.stages.render import read_images

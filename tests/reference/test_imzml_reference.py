@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pyimzml.ImzMLParser import ImzMLParser
+
 from ionfleet.imzml import check_checksums, index_imzml
 from ionfleet.index import ARRAY_DTYPES, SpectraIndex
 from ionfleet.spectra import Peaks, read_peaks
-from pyimzml.ImzMLParser import ImzMLParser
 
 pytestmark = [pytest.mark.reference, pytest.mark.filterwarnings("ignore::UserWarning")]
 

@@ -100,7 +100,7 @@ def test_the_folder_of_results_holds_what_was_promised(workplace: Workplace) -> 
     assert len(list(csv.reader(io.StringIO("\n".join(lines[2:]))))) == len(annotations) + 1
     images = {path.name for path in (out / "ion_images").iterdir()}
     assert {f"{formula}{adduct}_0.png" for formula, adduct in found} <= images
-    assert json.loads((out / "summary.json").read_text())["images"] == len(annotations)
+    assert json.loads((out / "summary.json").read_text())["images"] == len(images)
 
 
 def test_the_annotations_are_shown_best_first(finished: subprocess.CompletedProcess[str]) -> None:

@@ -161,9 +161,10 @@ def test_a_defect_of_the_runtime_is_told_to_whoever_waits(stack, start):
 
 def test_a_tally_tells_what_began_since_and_what_is_left():
     activity = Activity()
-    with activity.during("work"):
-        generation, tally = activity.snapshot()
-        assert tally == {"work": 1}
+    activity.begin("work")
+    generation, tally = activity.snapshot()
+    assert tally == {"work": 1}
+    activity.end("work")
     assert activity.snapshot() == (generation, {})
     activity.begin("more")
     assert activity.snapshot() == (generation + 1, {"more": 1})

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+
 from ionfleet.findings import Finding
 from ionfleet.imzml import index_imzml, inspect_imzml
 from ionfleet.index import SpectraIndex

@@ -193,7 +193,14 @@ def test_electron_adduct_of_the_other_charge_is_refused():
 
 
 @pytest.mark.parametrize(
-    "fields", [{"scoring_model": "animal"}, {"optical_image": "a.png"}, {"transform": [[1, 0, 0]] * 3}]
+    "fields",
+    [
+        {"scoring_model": "animal"},
+        {"optical_image": "a.png"},
+        {"transform": [[1, 0, 0]] * 3},
+        {"max_cost_usd": 2},
+        {"notify": "me"},
+    ],
 )
 def test_what_is_not_supported_yet_is_refused(fields):
     with pytest.raises(InvalidConfigurationError, match=f"{next(iter(fields))} is not supported by this version"):
@@ -283,7 +290,7 @@ def test_identity_is_canonical_json_without_what_changes_no_result():
     plain = resolved()
     assert json.loads(plain.identity())["n_levels"] == 30
     assert plain.identity() == json.dumps(json.loads(plain.identity()), sort_keys=True, separators=(",", ":")).encode()
-    assert resolved(planning={"sort_task_peaks": 1}, notify="me").identity() == plain.identity()
+    assert resolved(planning={"sort_task_peaks": 1}).identity() == plain.identity()
     assert resolve(configured(analyzer="orbitrap", resolving_power=280_000), "positive").identity() == plain.identity()
 
 

@@ -6,12 +6,13 @@ import io
 
 import numpy as np
 import pytest
+from pyimzml.ImzMLWriter import ImzMLWriter
+
 from ionfleet.errors import InvalidDatasetError
 from ionfleet.findings import Finding
 from ionfleet.imzml import check_checksums, index_imzml
 from ionfleet.index import DatasetHeader, SpectraIndex
 from ionfleet.spectra import read_peaks
-from pyimzml.ImzMLWriter import ImzMLWriter
 
 from .imzml_files import SMALL, UUID, Dataset, Place, document, header, make, spectrum_xml
 

@@ -7,6 +7,7 @@ import itertools
 import random
 
 import pytest
+
 from ionfleet.errors import InvalidDatasetError
 from ionfleet.imzml import inspect_imzml
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ionfleet.errors import InvalidDatasetError
 
 from .imzml_files import SMALL, Dataset, Place, at_offsets, document, header, make, spectrum_xml

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from ionfleet.errors import InvalidDatasetError
 from ionfleet.spectra import read_peaks
 

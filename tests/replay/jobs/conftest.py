@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from ionfleet.databases import bundled_database
 from ionfleet_replay import Cloud
 from ionfleet_replay.assembly import synthesize

@@ -13,7 +13,9 @@ def no_results(laboratory: Laboratory) -> bool:
     return not [key for key in laboratory.results("") if "annotations" in key or "metrics" in key]
 
 
-def test_an_imzml_without_its_ibd_waits_for_it(laboratory: Laboratory, dataset: SimulatedDataset, database: bytes) -> None:
+def test_an_imzml_without_its_ibd_waits_for_it(
+    laboratory: Laboratory, dataset: SimulatedDataset, database: bytes
+) -> None:
     laboratory.upload("databases/lipids.tsv", database)
     laboratory.upload("datasets/a/section.job.json", json.dumps({"databases": ["lipids"]}).encode())
     laboratory.upload("datasets/a/section.imzML", dataset.imzml.read_bytes())

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ionfleet.chunks import parquet_bytes
+from ionfleet.chunks import matrix_of, parquet_bytes
 from ionfleet.fdr import LEVELS
 from ionfleet.plan import Plan, RenderTask, StageTasks, Stores, read_plan
-from ionfleet.planning import RENDER_TASK_IMAGES, cut_range
+from ionfleet.planning import RENDER_TASK_IONS, cut_range
 from ionfleet.stages.common import job_database, manifest_lines, segment_key, table_key
 from ionfleet.tables import CsvHead, DatabaseMetrics, annotation_table, annotations_csv, database_metrics, flat_metrics
 
@@ -41,10 +41,13 @@ def merge(stores: Stores, plan_key: str) -> StageTasks:
     _write_tables(stores, plan, pa.concat_tables(part.table for part in metrics), annotations, images)
     tasks = [
         RenderTask(execution=plan.execution, plan=plan_key, stage="render", task=number, first=first, stop=stop)
-        for number, (first, stop) in enumerate(cut_range(len(images), RENDER_TASK_IMAGES))
+        for number, (first, stop) in enumerate(cut_range(len(images), RENDER_TASK_IONS))
     ]
     stores.work.create(stage.manifest, manifest_lines(tasks))
-    facts = _facts(plan, partition, metrics, annotations) | {"images": len(images), "render_tasks": len(tasks)}
+    facts = _facts(plan, partition, metrics, annotations) | {
+        "images": pc.sum(images.column("images")).as_py() or 0,
+        "render_tasks": len(tasks),
+    }
     stores.work.create(facts_key, json.dumps(facts).encode())
     return stage.model_copy(update={"tasks": len(tasks)})
 
@@ -60,16 +63,17 @@ def _read_segments(stores: Stores, plan: Plan, segments: int) -> pa.Table:
 
 
 def _images_to_render(annotations: pa.Table, measured: pa.Table) -> pa.Table:
-    """List one row an annotated (formula, modifier): its ion and the segment that keeps its images, by segment."""
-    chosen = (
-        annotations.select(["formula", "modifier", "ion_formula"])
-        .group_by(["formula", "modifier", "ion_formula"], use_threads=False)
-        .aggregate([])
-    )
-    place = pc.index_in(chosen.column("ion_formula"), measured.column("ion").combine_chunks())
-    segment = measured.column("segment").take(place)
-    by = ("segment", "ion_formula", "formula", "modifier")
-    return chosen.append_column("segment", segment).sort_by([(name, "ascending") for name in by])
+    """List one row an annotated (formula, modifier), by segment: its ion, its images, the segment that keeps them."""
+    images = (matrix_of(annotations.column("nnz")) > 0).sum(axis=1)
+    columns = [annotations.column(name).to_pylist() for name in ("formula", "modifier", "ion_formula")]
+    # Databases may share formulas; an ion has one row then, and one set of files.
+    rows = sorted(set(zip(*columns, images.tolist(), strict=True)))
+    names = ("formula", "modifier", "ion_formula", "images")
+    types = (pa.string(), pa.string(), pa.string(), pa.int64())
+    table = pa.table({name: pa.array([row[i] for row in rows], types[i]) for i, name in enumerate(names)})
+    place = pc.index_in(table.column("ion_formula"), measured.column("ion").combine_chunks())
+    table = table.append_column("segment", measured.column("segment").take(place))
+    return table.sort_by([(name, "ascending") for name in ("segment", "ion_formula", "formula", "modifier")])
 
 
 def _write_tables(stores: Stores, plan: Plan, metrics: pa.Table, annotations: pa.Table, images: pa.Table) -> None:
