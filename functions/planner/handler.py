@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from ionfleet.planning import Budgets
 from ionfleet.stages.planner import take_up
 from ionfleet_aws.environment import PlannerEnvironment, read_environment
 from ionfleet_aws.events import ObjectCreatedRecord
@@ -21,13 +20,8 @@ from ionfleet_aws.queues import queue_handler
 def handler(record: ObjectCreatedRecord) -> None:
     """Take up one object."""
     environment = read_environment(PlannerEnvironment)
-    budgets = Budgets(
-        sort_mb=environment.sort_memory_mb,
-        isotopes_mb=environment.isotopes_memory_mb,
-        annotate_mb=environment.annotate_memory_mb,
-        render_mb=environment.render_memory_mb,
-    )
-    outcomes = take_up(open_stores(environment), record.key, record.messageId, datetime.now(UTC), budgets)
+    stores, now = open_stores(environment), datetime.now(UTC)
+    outcomes = take_up(stores, record.key, record.messageId, now, environment.sort_memory_mb)
     for outcome in outcomes:
         if outcome.execution is not None:
             bind(outcome.execution)

@@ -70,8 +70,7 @@ class IonfleetStack(Stack):
         )
 
     def _make_planner(self) -> FleetFunction:
-        sized = (functions.SORT, functions.ISOTOPES, functions.ANNOTATE, functions.RENDER)
-        planner = self._function(functions.PLANNER, _memory(*sized))
+        planner = self._function(functions.PLANNER, _memory(functions.SORT))
         planner.read_queue(self._uploads.queue, "UploadsMapping", batch_size=1, max_concurrency=10)
         return planner
 
@@ -91,7 +90,7 @@ class IonfleetStack(Stack):
                 (functions.ISOTOPES, None),
                 (functions.PARTITION, _memory(functions.ANNOTATE)),
                 (functions.ANNOTATE, None),
-                (functions.MERGE, _memory(functions.RENDER)),
+                (functions.MERGE, None),
                 (functions.RENDER, None),
             )
         }
@@ -144,6 +143,6 @@ def _queue(scope: Construct, id: str, reader: Specification, *, max_receive_coun
     )
 
 
-def _memory(*specifications: Specification) -> dict[str, str]:
+def _memory(planned: Specification) -> dict[str, str]:
     """Tell a function that plans a stage how much memory that stage's function has."""
-    return {f"{each.name.upper()}_MEMORY_MB": str(each.memory_mb) for each in specifications}
+    return {f"{planned.name.upper()}_MEMORY_MB": str(planned.memory_mb)}

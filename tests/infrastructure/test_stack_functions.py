@@ -12,17 +12,16 @@ if TYPE_CHECKING:
 WORK = {"WORK_BUCKET": {"Ref": "StorageWorkBucket"}}
 INPUT = {"INPUT_BUCKET": {"Ref": "StorageInputBucket"}}
 RESULTS = {"RESULTS_BUCKET": {"Ref": "StorageResultsBucket"}}
-MEMORY = {"SORT": "1769", "ISOTOPES": "1769", "ANNOTATE": "1769", "RENDER": "1769"}
-BUDGETS = {f"{name}_MEMORY_MB": memory for name, memory in MEMORY.items()}
+MEMORY = {"SORT": "1769", "ANNOTATE": "1769"}
 
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
-    "planner": {**INPUT, **WORK, **RESULTS, **BUDGETS},
+    "planner": {**INPUT, **WORK, **RESULTS, "SORT_MEMORY_MB": "1769"},
     "launcher": {**WORK, "STATE_MACHINE_ARN": {"Ref": "WorkflowStateMachine"}},
     "sort": {**INPUT, **WORK},
     "isotopes": {**WORK},
     "partition": {**WORK, "ANNOTATE_MEMORY_MB": "1769"},
     "annotate": {**WORK},
-    "merge": {**WORK, "RENDER_MEMORY_MB": "1769"},
+    "merge": {**WORK},
     "render": {**WORK, **RESULTS},
     "status": {**WORK, **RESULTS, "TOPIC_ARN": {"Ref": "CompletionTopic"}},
 }

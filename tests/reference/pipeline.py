@@ -18,7 +18,6 @@ from ionfleet.databases import Database, read_database
 from ionfleet.identity import dataset_id
 from ionfleet.imzml import index_imzml
 from ionfleet.plan import IsotopeTask, Plan, RenderTask, SegmentTask, SortTask, StageTasks, Stores
-from ionfleet.planning import Budgets
 from ionfleet.stages.annotate import annotate
 from ionfleet.stages.common import instrument
 from ionfleet.stages.merge import merge
@@ -28,7 +27,7 @@ from ionfleet.stages.render import render
 from ionfleet.stages.sort import sort_spectra
 from ionfleet.store import MemoryStore
 
-BUDGETS = Budgets(sort_mb=1769, isotopes_mb=1769, annotate_mb=1769, render_mb=1769)
+FUNCTION_MB = 1769
 DATABASE_KEY = "databases/hmdb.parquet"
 
 
@@ -60,7 +59,7 @@ def run_job(folder: Path, database: bytes, **changes: Any) -> Job:
     for line in _tasks(stores, plan.sort):
         sort_spectra(stores, SortTask.model_validate_json(line))
     _isotopes(stores, plan)
-    for line in _tasks(stores, partition(stores, plan.key, BUDGETS)):
+    for line in _tasks(stores, partition(stores, plan.key, FUNCTION_MB)):
         annotate(stores, SegmentTask.model_validate_json(line))
     for line in _tasks(stores, merge(stores, plan.key)):
         render(stores, RenderTask.model_validate_json(line))
@@ -88,7 +87,7 @@ def _plan(stores: Stores, imzml: Path, database: Database, configuration: bytes,
         configuration=resolve(JobConfiguration.from_json(configuration, "job.json").override(**changes)),
         databases=[(DATABASE_KEY, database)],
         findings=[],
-        budgets=BUDGETS,
+        sort_mb=FUNCTION_MB,
     )
     return write_plan(stores, request)
 

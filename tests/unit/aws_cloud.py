@@ -26,9 +26,7 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "test",
     "POWERTOOLS_METRICS_NAMESPACE": "Ionfleet",
     "SORT_MEMORY_MB": "1769",
-    "ISOTOPES_MEMORY_MB": "1769",
     "ANNOTATE_MEMORY_MB": "1769",
-    "RENDER_MEMORY_MB": "1769",
 }
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 

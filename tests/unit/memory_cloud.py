@@ -6,13 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ionfleet.plan import Stores
-from ionfleet.planning import Budgets
 from ionfleet.store import MemoryStore, ObjectInfo
 
 from .imzml_files import SMALL, Dataset
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
-BUDGETS = Budgets(sort_mb=1769, isotopes_mb=1769, annotate_mb=1769, render_mb=1769)
+SORT_MB = 1769
 DATABASE = b"id\tname\tformula\n1\tGlucose\tC6H12O6\n2\tAlanine\tC3H7NO2\n"
 CONFIGURATION = b'{"databases": ["small"]}'
 

@@ -16,7 +16,6 @@ from ionfleet.databases import Database
 from ionfleet.ions import IonSettings, ion_pairs
 from ionfleet.isotopes import Instrument, centroids
 from ionfleet.plan import IsotopeTask, Plan, RenderTask, SegmentTask, SortTask, Stores, read_plan
-from ionfleet.planning import Budgets
 from ionfleet.stages.annotate import annotate
 from ionfleet.stages.isotopes import compute_isotopes
 from ionfleet.stages.merge import merge
@@ -28,7 +27,6 @@ from ionfleet.store import MemoryStore
 
 from .imzml_files import Dataset, make
 
-BUDGETS = Budgets(sort_mb=1769, isotopes_mb=1769, annotate_mb=1769, render_mb=1769)
 FORMULAS = ("C6H12O6", "C3H7NO2", "C10H16N5O13P3", "C42H82NO8P", "C6H14O7", "C5H9NO4", "C12H22O11", "C4H10FO2P")
 PUBLISHED = ("metrics.parquet", "annotations.parquet", "annotations.csv")
 STAGES = ("sort", "isotopes", "partition", "annotate", "merge", "render")
@@ -90,7 +88,8 @@ class SmallJob:
     configuration: dict[str, Any] = field(default_factory=dict)
     stores: Stores = field(default_factory=lambda: Stores(MemoryStore(), MemoryStore(), MemoryStore()))
     execution: str = "job-0"
-    budgets: Budgets = BUDGETS
+    sort_mb: int = 1769
+    annotate_mb: int = 1769
 
     def plan(self) -> Plan:
         """Write the plan unless it is there, as the planner does once it has claimed the job; return it."""
@@ -122,7 +121,7 @@ class SmallJob:
             configuration=configuration,
             databases=list(zip(keys, self.databases, strict=True)),
             findings=[],
-            budgets=self.budgets,
+            sort_mb=self.sort_mb,
         )
 
     @property
@@ -133,7 +132,7 @@ class SmallJob:
     def tasks(self, stage: str) -> list[Callable[[], object]]:
         """Return the tasks of a stage whose predecessors have run."""
         if stage == "partition":
-            return [lambda: partition(self.stores, self.plan_key, self.budgets)]
+            return [lambda: partition(self.stores, self.plan_key, self.annotate_mb)]
         if stage == "merge":
             return [lambda: merge(self.stores, self.plan_key)]
         function, model = {

@@ -332,7 +332,7 @@ class TestEnvironment:
     @pytest.mark.usefixtures("cloud")
     def test_variables_are_read(self) -> None:
         environment = read_environment(PlannerEnvironment)
-        assert (environment.input_bucket, environment.annotate_memory_mb) == ("lab-input", 1769)
+        assert (environment.input_bucket, environment.sort_memory_mb) == ("lab-input", 1769)
 
     @pytest.mark.usefixtures("cloud")
     def test_what_is_missing_or_wrong_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def faithful(pixels: list[int], isotopes: int = ISOTOPES) -> list[tuple[float, f
 
 def check_against_oracle(case: Case, settings: Settings) -> Measured:
     measured, _ = run(case, settings)
-    spatial = 3e-5 if settings.metaspace else 1e-7  # METASPACE's correlation is float32
+    spatial = 3e-5 if settings.single_precision else 1e-7  # METASPACE's correlation is float32
     for place, row in enumerate(measured.row):
         expected = naive_metrics(case, row, settings)
         for name in METRICS:
@@ -59,7 +59,7 @@ def check_against_oracle(case: Case, settings: Settings) -> Measured:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_metrics_of_targets_equal_those_of_dense_images(seed: int, min_pixels: int, metaspace: bool) -> None:
     case = random_case(seed)
-    measured = check_against_oracle(case, Settings(3, min_pixels, 30, metaspace))
+    measured = check_against_oracle(case, Settings(3, min_pixels, 30, metaspace, single_precision=metaspace))
     assert np.count_nonzero(measured.msm) > 5
     assert np.count_nonzero(measured.msm == 0) > 1
     assert np.array_equal(measured.msm, measured.chaos * measured.spatial * measured.spectral)
@@ -69,7 +69,7 @@ def test_metrics_of_targets_equal_those_of_dense_images(seed: int, min_pixels: i
 @pytest.mark.parametrize("min_pixels", [1, 20])
 def test_early_rejection_of_decoys_changes_no_msm(min_pixels: int, metaspace: bool) -> None:
     case = random_case(3)
-    settings = Settings(3, min_pixels, 30, metaspace)
+    settings = Settings(3, min_pixels, 30, metaspace, single_precision=metaspace)
     targets, _ = run(case, settings)
     decoys, images = run(case, settings, target=False)
     assert not any(len(batch.ion) for batch in images)

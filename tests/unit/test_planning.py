@@ -8,7 +8,6 @@ import pytest
 from ionfleet.errors import OutOfBudgetError
 from ionfleet.planning import (
     USABLE_SHARE,
-    Budgets,
     Density,
     Segment,
     cut_evenly,
@@ -22,11 +21,7 @@ from ionfleet.planning import (
 from ionfleet.runs import BLOCK, RunIndex, SortedPeaks, encode_run, index_run, read_ranges
 from ionfleet.store import MemoryStore
 
-BUDGETS = Budgets(1769, 1769, 1769, 1769)
-
-
-def budgets(sort_mb: int = 1769, annotate_mb: int = 1769) -> Budgets:
-    return Budgets(sort_mb, 1769, annotate_mb, 1769)
+FUNCTION_MB = 1769
 
 
 def run_of(mz: np.ndarray) -> SortedPeaks:
@@ -74,41 +69,41 @@ def test_equal_ranges_end_with_the_rest() -> None:
 
 
 def test_small_datasets_are_sorted_by_one_task_and_large_ones_by_as_many_as_memory_asks_for() -> None:
-    assert cut_spectra(np.full(1000, 500), BUDGETS, None) == [(0, 1000)]
+    assert cut_spectra(np.full(1000, 500), FUNCTION_MB, None) == [(0, 1000)]
     lengths = np.full(300_000, 3000)
-    cuts = cut_spectra(lengths, BUDGETS, None)
+    cuts = cut_spectra(lengths, FUNCTION_MB, None)
     check_cover(cuts, 300_000)
-    usable = BUDGETS.sort_mb * USABLE_SHARE
+    usable = FUNCTION_MB * USABLE_SHARE
     assert all(projected_sort_mb(int(lengths[first:stop].sum())) <= usable for first, stop in cuts)
     assert projected_sort_mb(int(lengths[cuts[0][0] : cuts[0][1]].sum())) > 0.95 * usable
 
 
 def test_more_memory_means_fewer_tasks() -> None:
     lengths = np.full(300_000, 3000)
-    assert len(cut_spectra(lengths, budgets(sort_mb=3538), None)) < len(cut_spectra(lengths, BUDGETS, None))
+    assert len(cut_spectra(lengths, 3538, None)) < len(cut_spectra(lengths, FUNCTION_MB, None))
 
 
 def test_experts_choose_the_size_of_sort_tasks_within_memory() -> None:
     lengths = np.full(100, 50)
-    assert cut_spectra(lengths, BUDGETS, 200) == cut_range(100, 4)
-    assert cut_spectra(lengths, BUDGETS, 1) == cut_range(100, 1)
+    assert cut_spectra(lengths, FUNCTION_MB, 200) == cut_range(100, 4)
+    assert cut_spectra(lengths, FUNCTION_MB, 1) == cut_range(100, 1)
     many = np.full(1000, 100_000)
-    assert cut_spectra(many, BUDGETS, 10**12) == cut_spectra(many, BUDGETS, 10**11)
-    assert len(cut_spectra(many, BUDGETS, 10**12)) > 1
+    assert cut_spectra(many, FUNCTION_MB, 10**12) == cut_spectra(many, FUNCTION_MB, 10**11)
+    assert len(cut_spectra(many, FUNCTION_MB, 10**12)) > 1
 
 
 def test_a_spectrum_that_no_sort_function_can_hold_is_refused_with_its_number() -> None:
     lengths = np.full(10, 100)
     lengths[6] = 50_000_000
     with pytest.raises(OutOfBudgetError, match=r"Spectrum 7 has 50,000,000 points; a sort function of 1769 MB holds 1"):
-        cut_spectra(lengths, BUDGETS, None)
+        cut_spectra(lengths, FUNCTION_MB, None)
     with pytest.raises(OutOfBudgetError, match="holds 0"):
-        cut_spectra(np.array([1]), budgets(sort_mb=128), None)
+        cut_spectra(np.array([1]), 128, None)
 
 
 def test_spectra_without_points_are_sorted_too() -> None:
-    assert cut_spectra(np.array([0, 0, 0]), BUDGETS, None) == [(0, 3)]
-    check_cover(cut_spectra(np.array([0, 5, 0, 0, 5, 0]), BUDGETS, 5), 6)
+    assert cut_spectra(np.array([0, 0, 0]), FUNCTION_MB, None) == [(0, 3)]
+    check_cover(cut_spectra(np.array([0, 5, 0, 0, 5, 0]), FUNCTION_MB, 5), 6)
 
 
 def test_density_counts_the_peaks_of_all_runs() -> None:
@@ -140,7 +135,7 @@ def test_the_peaks_of_a_segment_are_exactly_those_that_are_read(seed: int) -> No
         store.create(str(number), encode_run(run))
         runs.append((str(number), index_run(run, 0, np.empty(0, np.float32))))
     lower, upper = windows(rng.uniform(100, 900, 60))
-    segments = cut_segments(lower, upper, Density.of([index for _, index in runs]), BUDGETS, 20_000)
+    segments = cut_segments(lower, upper, Density.of([index for _, index in runs]), FUNCTION_MB, 20_000)
     assert len(segments) > 1
     for segment in segments:
         ranges = merge_windows(lower[segment.first : segment.stop], upper[segment.first : segment.stop])
@@ -150,7 +145,7 @@ def test_the_peaks_of_a_segment_are_exactly_those_that_are_read(seed: int) -> No
 def test_segments_cover_the_ions_and_balance_peaks() -> None:
     density = density_of(np.random.default_rng(0).uniform(100, 900, 40 * BLOCK))
     lower, upper = windows(np.random.default_rng(1).uniform(100, 890, 5000))
-    segments = cut_segments(lower, upper, density, BUDGETS, 60_000)
+    segments = cut_segments(lower, upper, density, FUNCTION_MB, 60_000)
     check_cover([(segment.first, segment.stop) for segment in segments], 5000)
     assert 7 <= len(segments) <= 10
     counts = [np.interp([lower[s.first, 0], lower[s.stop - 1, 0]], density.mz, density.below) for s in segments]
@@ -159,16 +154,16 @@ def test_segments_cover_the_ions_and_balance_peaks() -> None:
 
 def test_a_weight_of_1_gives_every_ion_a_segment() -> None:
     lower, upper = windows(np.array([200.0, 200.0, 300.0]))
-    segments = cut_segments(lower, upper, density_of(np.linspace(100, 900, 500)), BUDGETS, 1)
+    segments = cut_segments(lower, upper, density_of(np.linspace(100, 900, 500)), FUNCTION_MB, 1)
     assert [(segment.first, segment.stop) for segment in segments] == [(0, 1), (1, 2), (2, 3)]
 
 
 def test_segments_that_would_not_fit_are_cut_further() -> None:
     density = Density.of([huge_run(40_000_000)])
     lower, upper = windows(np.linspace(150, 900, 3000))
-    segments = cut_segments(lower, upper, density, BUDGETS, 10**12)
+    segments = cut_segments(lower, upper, density, FUNCTION_MB, 10**12)
     check_cover([(segment.first, segment.stop) for segment in segments], 3000)
-    usable = BUDGETS.annotate_mb * USABLE_SHARE
+    usable = FUNCTION_MB * USABLE_SHARE
     assert all(projected_annotate_mb(s.peaks, s.stop - s.first) <= usable for s in segments)
     assert len(segments) > 1
 
@@ -177,18 +172,18 @@ def test_an_ion_that_no_annotate_function_can_hold_is_refused_with_its_mz() -> N
     density = Density.of([huge_run(400_000_000, 499.99, 500.01)])
     lower, upper = windows(np.array([500.0]))
     with pytest.raises(OutOfBudgetError, match=r"m/z 499\.9985 reads .* peaks"):
-        cut_segments(lower, upper, density, BUDGETS, None)
+        cut_segments(lower, upper, density, FUNCTION_MB, None)
 
 
 def test_a_function_too_small_for_anything_is_refused() -> None:
     for lower, upper in (windows(np.array([500.0])), (np.empty((0, 4)), np.empty((0, 4)))):
         with pytest.raises(OutOfBudgetError, match="102 MB of an annotate function can be used"):
-            cut_segments(lower, upper, density_of(np.array([500.0])), budgets(annotate_mb=128), None)
+            cut_segments(lower, upper, density_of(np.array([500.0])), 128, None)
 
 
 def test_without_ions_there_is_one_segment_without_ions() -> None:
     nothing = np.empty((0, 4))
-    assert cut_segments(nothing, nothing, density_of(np.array([500.0])), BUDGETS, None) == [Segment(0, 0, 0)]
+    assert cut_segments(nothing, nothing, density_of(np.array([500.0])), FUNCTION_MB, None) == [Segment(0, 0, 0)]
 
 
 def test_windows_are_merged_where_they_are_near() -> None:

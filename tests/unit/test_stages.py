@@ -19,7 +19,6 @@ from ionfleet.images import dense_image
 from ionfleet.ions import IonSettings
 from ionfleet.measure import Patterns, measure
 from ionfleet.plan import Stores
-from ionfleet.planning import Budgets
 from ionfleet.runs import sort_peaks
 from ionfleet.stages.common import measurement
 from ionfleet.store import MemoryStore, ObjectMissingError
@@ -288,7 +287,7 @@ def test_invalid_ions_are_counted_and_told() -> None:
 
 def test_what_cannot_be_planned_leaves_nothing_behind() -> None:
     job = small_job()
-    job.budgets = Budgets(200, 1769, 1769, 1769)
+    job.sort_mb = 200
     with pytest.raises(OutOfBudgetError, match=r"Spectrum \d+ has \d+ points; a sort function of 200 MB holds 0"):
         job.plan()
     assert not [key for key in job.stores.work.written if key.startswith("manifests/")]
@@ -296,7 +295,7 @@ def test_what_cannot_be_planned_leaves_nothing_behind() -> None:
 
 def test_an_annotate_function_that_is_too_small_stops_the_partition() -> None:
     job = small_job()
-    job.budgets = Budgets(1769, 1769, 256, 1769)
+    job.annotate_mb = 256
     with pytest.raises(OutOfBudgetError, match="205 MB of an annotate function can be used"):
         job.run()
     assert "manifests/job-0/partition.json" not in job.stores.work.objects

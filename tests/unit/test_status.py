@@ -28,7 +28,7 @@ from ionfleet.store import MemoryStore, ObjectMissingError
 from ionfleet.summary import stage_accounts
 from ionfleet.telemetry import Invocation, StageCost, record
 
-from .memory_cloud import BUDGETS, CONFIGURATION, DATABASE, NOON, after, empty_cloud, upload_dataset
+from .memory_cloud import CONFIGURATION, DATABASE, NOON, SORT_MB, after, empty_cloud, upload_dataset
 
 BRAIN = "datasets/lab/brain"
 STATUS_KEY = f"inputs/{BRAIN}/status.json"
@@ -53,10 +53,10 @@ def cloud() -> Stores:
     """A cloud in which one job is planned, and every stage but the last is done."""
     stores = empty_cloud()
     stores.input.replace("databases/small.tsv", DATABASE)
-    take_up(stores, "databases/small.tsv", "db", NOON, BUDGETS)
+    take_up(stores, "databases/small.tsv", "db", NOON, SORT_MB)
     stores.input.replace("datasets/lab/job.json", CONFIGURATION)
     upload_dataset(stores)
-    take_up(stores, f"{BRAIN}.ibd", "m1", NOON, BUDGETS)
+    take_up(stores, f"{BRAIN}.ibd", "m1", NOON, SORT_MB)
     finish_tables(stores)
     return stores
 
@@ -212,7 +212,7 @@ class TestFailure:
         first = execution_of(cloud)
         end(cloud, outcome("FAILED", Error="X", Cause="y"))
         upload_dataset(cloud)
-        take_up(cloud, f"{BRAIN}.ibd", "m2", after(6), BUDGETS)
+        take_up(cloud, f"{BRAIN}.ibd", "m2", after(6), SORT_MB)
         assert execution_of(cloud) == f"{first}-2"
         end(cloud, outcome("FAILED", by="event-1", Error="X", Cause="y"), first)
         assert published(cloud)["status.json"]["state"] == "RUNNING"

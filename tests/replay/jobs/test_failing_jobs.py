@@ -77,7 +77,7 @@ def test_a_task_that_cannot_succeed_fails_its_job_with_the_reason(
     first = laboratory.job_status()
     assert first["state"] == "SUCCEEDED"
     s3, work = laboratory.cloud.client("s3"), laboratory.cloud.outputs["WorkBucket"]
-    (run,) = [key for key in laboratory.objects("WorkBucket", ".run")]
+    (run,) = laboratory.objects("WorkBucket", ".run")
     s3.put_object(Bucket=work, Key=run, Body=b"spoilt")
     laboratory.upload_dataset(dataset, polarity="positive", databases=["lipids"], ppm=7)
     laboratory.wait()

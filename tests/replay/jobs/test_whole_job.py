@@ -115,7 +115,7 @@ def test_the_same_database_on_the_same_instrument_computes_no_pattern_twice(
 
 
 def test_several_databases_are_ranked_each_by_itself(
-    laboratory: Laboratory, dataset: SimulatedDataset, database: bytes, other_database: bytes
+    laboratory: Laboratory, dataset: SimulatedDataset, database: bytes
 ) -> None:
     laboratory.upload("databases/lipids.tsv", database)
     laboratory.upload("databases/more.tsv", core_rows(*range(0, 3000, 50), *range(25, 3000, 300)))

@@ -42,9 +42,6 @@ class PlannerEnvironment(WorkEnvironment):
     input_bucket: Bucket
     results_bucket: Bucket
     sort_memory_mb: Megabytes
-    isotopes_memory_mb: Megabytes
-    annotate_memory_mb: Megabytes
-    render_memory_mb: Megabytes
 
 
 class SortEnvironment(WorkEnvironment):

@@ -73,7 +73,7 @@ class RunReference(Document):
 
 
 class IsotopeChunk(Document):
-    """The centroids of the ions of formulas first ≤ i < stop of one database, kept under a key made of their content."""
+    """The centroids of the ions of formulas first ≤ i < stop of one database, under a key made of their content."""
 
     database: int
     first: int

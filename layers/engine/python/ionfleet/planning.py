@@ -38,16 +38,6 @@ _PEAKS_PER_ION = 30
 """An ion costs about as much as this many peaks: what balances segments of many ions against those of many peaks."""
 
 
-@dataclass(frozen=True)
-class Budgets:
-    """Memory (MB) of the functions that the planner cuts for."""
-
-    sort_mb: int
-    isotopes_mb: int
-    annotate_mb: int
-    render_mb: int
-
-
 def projected_sort_mb(peaks: int) -> float:
     """Project the peak memory (MB) of a sort task over that many points."""
     return SORT_BASE_MB + peaks * SORT_BYTES_PER_PEAK / MEBIBYTE
@@ -58,15 +48,15 @@ def projected_annotate_mb(peaks: int, ions: int) -> float:
     return ANNOTATE_BASE_MB + (peaks * ANNOTATE_BYTES_PER_PEAK + ions * ANNOTATE_BYTES_PER_ION) / MEBIBYTE
 
 
-def cut_spectra(lengths: Int64, budgets: Budgets, task_peaks: int | None) -> list[tuple[int, int]]:
+def cut_spectra(lengths: Int64, function_mb: int, task_peaks: int | None) -> list[tuple[int, int]]:
     """Cut spectra into ranges first ≤ i < stop, one for each sort task.
 
     Parameters
     ----------
     lengths
         Points of each spectrum, int64[n].
-    budgets
-        Memory of the functions.
+    function_mb
+        Memory of a sort function.
     task_peaks
         Points a task should have at most; None to choose.
 
@@ -76,11 +66,11 @@ def cut_spectra(lengths: Int64, budgets: Budgets, task_peaks: int | None) -> lis
         One spectrum alone is more than a sort function can hold.
 
     """
-    most = int((budgets.sort_mb * USABLE_SHARE - SORT_BASE_MB) * MEBIBYTE / SORT_BYTES_PER_PEAK)
+    most = int((function_mb * USABLE_SHARE - SORT_BASE_MB) * MEBIBYTE / SORT_BYTES_PER_PEAK)
     largest = int(lengths.max(initial=0))
     if largest > most:
         raise OutOfBudgetError(
-            f"Spectrum {int(lengths.argmax()) + 1} has {largest:,} points; a sort function of {budgets.sort_mb} MB "
+            f"Spectrum {int(lengths.argmax()) + 1} has {largest:,} points; a sort function of {function_mb} MB "
             f"holds {max(0, most):,}. Centroid the data, or deploy with more memory for the sort function."
         )
     wanted = task_peaks or max(_SORT_TASK_PEAKS, int(lengths.sum()) // _SORT_TASKS)
@@ -149,7 +139,7 @@ class Segment:
 
 
 def cut_segments(
-    lower: Float64, upper: Float64, density: Density, budgets: Budgets, segment_peaks: int | None
+    lower: Float64, upper: Float64, density: Density, function_mb: int, segment_peaks: int | None
 ) -> list[Segment]:
     """Cut ions, ordered by their first centroid's m/z, into segments that balance peaks and ions.
 
@@ -159,8 +149,8 @@ def cut_segments(
         Window ends of all centroids, float64[n, k]; unused places are 0.
     density
         Where the peaks are.
-    budgets
-        Memory of the functions.
+    function_mb
+        Memory of an annotate function.
     segment_peaks
         Peaks a segment should weigh; None to choose.
 
@@ -183,21 +173,21 @@ def cut_segments(
     while pending:
         first, stop = pending.pop()
         peaks = density.peaks_read(*merge_windows(lower[first:stop], upper[first:stop]))
-        if projected_annotate_mb(peaks, stop - first) <= budgets.annotate_mb * USABLE_SHARE:
+        if projected_annotate_mb(peaks, stop - first) <= function_mb * USABLE_SHARE:
             segments.append(Segment(first, stop, peaks))
         elif stop - first > 1:
             middle = (first + stop) // 2
             pending += [(middle, stop), (first, middle)]
         else:
-            raise _too_many_peaks(peaks, lower[first:stop], budgets)
+            raise _too_many_peaks(peaks, lower[first:stop], function_mb)
     return segments
 
 
-def _too_many_peaks(peaks: int, lower: Float64, budgets: Budgets) -> OutOfBudgetError:
+def _too_many_peaks(peaks: int, lower: Float64, function_mb: int) -> OutOfBudgetError:
     where = f" at m/z {lower[0, 0]:.4f}" if len(lower) else ""
     return OutOfBudgetError(
         f"To annotate one ion{where} reads {peaks:,} peaks and takes {projected_annotate_mb(peaks, 1):,.0f} MB; "
-        f"{budgets.annotate_mb * USABLE_SHARE:,.0f} MB of an annotate function can be used. "
+        f"{function_mb * USABLE_SHARE:,.0f} MB of an annotate function can be used. "
         "Lower ppm, or deploy with more memory for the annotate function."
     )
 

@@ -108,11 +108,11 @@ class RangeReader(io.RawIOBase):
         self._position = 0
 
     def readable(self) -> bool:
-        """Reading is what this file is for."""
+        """Say that it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Any position can be read."""
+        """Say that any position can be read."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:

@@ -34,11 +34,13 @@ def instrument(configuration: ResolvedConfiguration) -> Instrument:
 
 def measurement(configuration: ResolvedConfiguration) -> Settings:
     """Return what the measurement of images depends on."""
+    metaspace = configuration.compatibility == "metaspace"
     return Settings(
         ppm=configuration.ppm,
         min_pixels=configuration.min_pixels,
         levels=configuration.n_levels,
-        metaspace=configuration.compatibility == "metaspace",
+        metaspace=metaspace,
+        single_precision=metaspace and configuration.fdr_method == "v3",
     )
 
 

@@ -10,11 +10,11 @@ from ionfleet.chunks import IonTable
 from ionfleet.errors import InvalidDatasetError
 from ionfleet.isotopes import tolerance_windows
 from ionfleet.plan import Plan, SegmentTask, StageTasks, Stores, read_plan
-from ionfleet.planning import Budgets, Density, cut_segments
+from ionfleet.planning import Density, cut_segments
 from ionfleet.stages.common import manifest_lines, runs_of, segment_key
 
 
-def partition(stores: Stores, plan_key: str, budgets: Budgets) -> StageTasks:
+def partition(stores: Stores, plan_key: str, annotate_mb: int) -> StageTasks:
     """Cut the ions of a job into m/z segments; write each segment's ions, then the manifest, then the partition.
 
     Raises
@@ -41,7 +41,7 @@ def partition(stores: Stores, plan_key: str, budgets: Budgets) -> StageTasks:
     everything = IonTable.union([IonTable.from_parquet(stores.work.get(chunk.key)) for chunk in plan.chunks])
     ions = in_range(everything, float(density.mz[0]), float(density.mz[-1]))
     lower, upper = tolerance_windows(ions.mz, plan.configuration.ppm)
-    segments = cut_segments(lower, upper, density, budgets, plan.configuration.planning.segment_peaks)
+    segments = cut_segments(lower, upper, density, annotate_mb, plan.configuration.planning.segment_peaks)
     for number, segment in enumerate(segments):
         table = ions.take(np.arange(segment.first, segment.stop))
         stores.work.create(segment_key(plan.execution, number, "ions.parquet"), table.to_parquet())

@@ -24,7 +24,7 @@ from ionfleet.plan import (
     StageTasks,
     Stores,
 )
-from ionfleet.planning import ISOTOPE_TASK_FORMULAS, Budgets, cut_range, cut_spectra
+from ionfleet.planning import ISOTOPE_TASK_FORMULAS, cut_range, cut_spectra
 from ionfleet.runs import index_key
 from ionfleet.stages.common import instrument, manifest_lines
 from ionfleet.store import ObjectInfo
@@ -41,7 +41,10 @@ class DatasetFiles:
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What the planner knows when it has taken up a dataset; `databases` come with the keys of their tables."""
+    """What the planner knows when it has taken up a dataset.
+
+    `databases` come with the keys of their tables; `sort_mb` is the memory of a sort function.
+    """
 
     execution: str
     job: str
@@ -54,7 +57,7 @@ class PlanRequest:
     configuration: ResolvedConfiguration
     databases: Sequence[tuple[str, Database]]
     findings: Sequence[Finding]
-    budgets: Budgets
+    sort_mb: int
 
 
 def write_plan(stores: Stores, request: PlanRequest) -> Plan:
@@ -73,7 +76,7 @@ def write_plan(stores: Stores, request: PlanRequest) -> Plan:
     missing_runs: list[tuple[int, int]] = []
     if runs is None:
         planning = request.configuration.planning
-        runs = missing_runs = cut_spectra(request.index.mz_length, request.budgets, planning.sort_task_peaks)
+        runs = missing_runs = cut_spectra(request.index.mz_length, request.sort_mb, planning.sort_task_peaks)
         missing_runs = [run for run in runs if stores.work.head(index_key(request.dataset_id, *run)) is None]
     chunks = _chunks(request)
     known = {info.key for info in stores.work.list("isotopes/")}

@@ -29,7 +29,6 @@ from ionfleet.imzml import inspect_imzml
 from ionfleet.index import DatasetHeader, SpectraIndex
 from ionfleet.jobs import Attempt, UploadClaim, claim_upload, error_name, refuse_attempt, take_attempt
 from ionfleet.plan import FORMAT_VERSION, Stores
-from ionfleet.planning import Budgets
 from ionfleet.stages.plan import DatasetFiles, PlanRequest, write_plan
 from ionfleet.status import (
     JobStatus,
@@ -81,7 +80,7 @@ class _Delivery:
     stores: Stores
     message: str
     now: datetime
-    budgets: Budgets
+    sort_mb: int
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class _UnreadableDatasetError(InvalidDatasetError):
         super().__init__(f"The dataset has {len(errors):,} errors:\n{report(errors)}")
 
 
-def take_up(stores: Stores, key: str, message: str, now: datetime, budgets: Budgets) -> tuple[Outcome, ...]:
+def take_up(stores: Stores, key: str, message: str, now: datetime, sort_mb: int) -> tuple[Outcome, ...]:
     """Do what follows from an object in the input bucket: wait, import, or plan jobs.
 
     Parameters
@@ -123,8 +122,8 @@ def take_up(stores: Stores, key: str, message: str, now: datetime, budgets: Budg
         Id of the message about it, the same each time it is delivered.
     now
         When this delivery is handled.
-    budgets
-        Memory of the functions to plan for.
+    sort_mb
+        Memory of the sort functions to plan for.
 
     Returns
     -------
@@ -137,7 +136,7 @@ def take_up(stores: Stores, key: str, message: str, now: datetime, budgets: Budg
         This time it did not work; the same message may be handled again.
 
     """
-    delivery = _Delivery(stores, message, now, budgets)
+    delivery = _Delivery(stores, message, now, sort_mb)
     try:
         input_key = understand(key)
     except InvalidInputError as error:
@@ -227,7 +226,7 @@ def _plan(delivery: _Delivery, pair: _Pair, claim: UploadClaim) -> tuple[str, st
             configuration=resolved,
             databases=[(stored.key, stored.database) for stored in databases],
             findings=findings,
-            budgets=delivery.budgets,
+            sort_mb=delivery.sort_mb,
         )
         _make_attempt(stores, attempt, request)
     return job, attempt.execution
