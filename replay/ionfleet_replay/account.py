@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import secrets
 import threading
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 ADMINISTRATOR = "administrator"
@@ -43,6 +45,7 @@ class Account:
         self._credentials: dict[str, Credentials] = {}
         self._principals: dict[str, str] = {}
         self._clients: dict[tuple[str, str], Any] = {}
+        self._session = boto3.session.Session(botocore_session=_unconfigured())
         self._calling = 0
 
     def arn(self, service: str, resource: str) -> str:
@@ -72,15 +75,14 @@ class Account:
         credentials = self.credentials(principal)
         with self._lock:
             if (service, principal) not in self._clients:
-                self._clients[service, principal] = boto3.session.Session(
+                self._clients[service, principal] = self._session.client(
+                    service,  # type: ignore[call-overload]
                     aws_access_key_id=credentials.access_key,
                     aws_secret_access_key=credentials.secret_key,
                     aws_session_token=credentials.token,
                     region_name=self.region,
-                ).client(
-                    service,  # type: ignore[call-overload]
                     endpoint_url=self.endpoint_url,
-                    config=Config(retries={"total_max_attempts": 2}, max_pool_connections=32),
+                    config=Config(retries={"total_max_attempts": 2}, max_pool_connections=32, proxies={}),
                 )
             return self._clients[service, principal]
 
@@ -115,3 +117,11 @@ class Account:
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
+
+
+def _unconfigured() -> botocore.session.Session:
+    """Return a session that no profile, file or variable of the user's own AWS set-up changes."""
+    nothing = (None, None, None, None)
+    no_file = (None, None, os.devnull, None)
+    files = {"config_file": no_file, "credentials_file": no_file}
+    return botocore.session.Session(session_vars={"profile": nothing, "endpoint_url": nothing, **files})

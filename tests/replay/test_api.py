@@ -51,6 +51,19 @@ def test_large_objects_and_ranges_come_back_as_they_were_put(stack, start):
     assert s3.get_object(**place, Range="bytes=1000000-1000009")["Body"].read() == body[1000000:1000010]
 
 
+def test_the_users_own_aws_setup_changes_nothing(stack, start, monkeypatch, tmp_path):
+    (tmp_path / "config").write_text("[default]\nregion = nowhere\ns3 =\n  addressing_style = virtual\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "a-profile-that-is-not-there")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    cloud = start(stack.bucket("Bucket"))
+    cloud.client("s3").put_object(Bucket=cloud.outputs["Bucket"], Key="k", Body=b"x")
+    cloud.wait_idle(5)
+    assert cloud.client("s3").get_object(Bucket=cloud.outputs["Bucket"], Key="k")["Body"].read() == b"x"
+
+
 def test_an_account_knows_whose_credentials_it_issued():
     account = Account()
     issued = {principal: account.credentials(principal) for principal in (ADMINISTRATOR, "role/a", "role/b")}

@@ -77,18 +77,12 @@ def _slice(images: SparseImages, first: int, stop: int) -> SparseImages:
 def _batch_chaos(
     images: SparseImages, width: int, height: int, levels: int, metaspace: bool
 ) -> npt.NDArray[np.float64]:
-    level = exceeded_levels(images, levels)
-    y, x = images.y, images.x
-    heights = np.full(images.count, height)
-    widths = np.full(images.count, width)
-    if metaspace:
-        y, heights = _compact_axis(images.image, y, images.count, height)
-        x, widths = _compact_axis(images.image, x, images.count, width)
-    stack = np.zeros((images.count, height, width), np.int8)
-    stack[images.image, y, x] = level
-    inside = None
-    if metaspace:
-        inside = (np.arange(height) < heights[:, None])[:, :, None] & (np.arange(width) < widths[:, None])[:, None, :]
+    y, heights = _compact_axis(images.image, images.y, images.count, height, metaspace)
+    x, widths = _compact_axis(images.image, images.x, images.count, width, metaspace)
+    rows, columns = np.arange(heights.max()), np.arange(widths.max())
+    stack = np.zeros((images.count, len(rows), len(columns)), np.int8)
+    stack[images.image, y, x] = exceeded_levels(images, levels)
+    inside = (rows < heights[:, None])[:, :, None] & (columns < widths[:, None])[:, None, :]
     parts = _count_parts(_close(stack, inside))
     signal = np.bincount(images.image, minlength=images.count)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -125,23 +119,21 @@ def _threshold(highest: npt.NDArray[np.float32], step: Int64, levels: int) -> np
     return (highest * step.astype(np.float32)) / np.float32(levels)
 
 
-def _close(stack: npt.NDArray[np.int8], inside: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int8]:
+def _close(stack: npt.NDArray[np.int8], inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
     """Dilate with the 4-neighbour cross, then erode with the 3x3 square; what is outside an image takes no part."""
     dilated = stack.copy()
     np.maximum(dilated[:, 1:], stack[:, :-1], out=dilated[:, 1:])
     np.maximum(dilated[:, :-1], stack[:, 1:], out=dilated[:, :-1])
     np.maximum(dilated[:, :, 1:], stack[:, :, :-1], out=dilated[:, :, 1:])
     np.maximum(dilated[:, :, :-1], stack[:, :, 1:], out=dilated[:, :, :-1])
-    if inside is not None:
-        dilated[~inside] = np.iinfo(np.int8).max
+    dilated[~inside] = np.iinfo(np.int8).max
     rows = dilated.copy()
     np.minimum(rows[:, 1:], dilated[:, :-1], out=rows[:, 1:])
     np.minimum(rows[:, :-1], dilated[:, 1:], out=rows[:, :-1])
     eroded = rows.copy()
     np.minimum(eroded[:, :, 1:], rows[:, :, :-1], out=eroded[:, :, 1:])
     np.minimum(eroded[:, :, :-1], rows[:, :, 1:], out=eroded[:, :, :-1])
-    if inside is not None:
-        eroded[~inside] = 0
+    eroded[~inside] = 0
     return eroded
 
 
@@ -218,11 +210,11 @@ def _jump(parent: Int64) -> Int64:
         parent = further
 
 
-def _compact_axis(image: Int64, position: Int64, count: int, size: int) -> tuple[Int64, Int64]:
-    """Drop the rows (or columns) that METASPACE drops: those not within 2 of an occupied one.
+def _compact_axis(image: Int64, position: Int64, count: int, size: int, metaspace: bool) -> tuple[Int64, Int64]:
+    """Drop the rows (or columns) that are not within 2 of an occupied one: no part comes to lie nearer to another.
 
-    Its backward reach is a shift by exactly 2, so that a row one before the last can be dropped although it is near;
-    that is kept, for these are METASPACE's numbers. An axis of which 90 % or more would stay is left as it is.
+    METASPACE's reach backward is a shift by exactly 2, so that a row one before the last can be dropped although it is
+    near; that is kept where its numbers are wanted. An axis of which 90 % or more would stay is left as it is.
     Returns the new positions and the new sizes per image.
     """
     occupied = np.zeros((count, size), bool)
@@ -231,8 +223,10 @@ def _compact_axis(image: Int64, position: Int64, count: int, size: int) -> tuple
     kept[:, 1:] |= occupied[:, :-1]
     kept[:, 2:] |= occupied[:, :-2]
     kept[:, :-2] |= kept[:, 2:].copy()
-    dropped = kept.sum(axis=1) < 0.9 * size
+    if not metaspace:
+        kept[:, :-1] |= occupied[:, 1:]
+    sizes = kept.sum(axis=1)
+    dropped = sizes < 0.9 * size
     new_position = np.cumsum(kept, axis=1) - 1
     positions = np.where(dropped[image], new_position[image, position], position)
-    sizes = np.where(dropped, kept.sum(axis=1), size)
-    return positions, sizes
+    return positions, np.where(dropped, sizes, size)
