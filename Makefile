@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-reference lint format layers synth lock clean
+.PHONY: help install demo test test-reference bench lint format layers synth lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ test: .venv/dev.stamp ## all tests that need nothing from elsewhere
 
 test-reference: .venv/dev.stamp ## compare with METASPACE's numbers (needs the reference data beside the project)
 	@$(BIN)/python -m pytest -m reference tests/reference
+
+bench: install ## time the kernels, each beside its floor
+	@$(BIN)/python bench/kernels.py
 
 lint: .venv/dev.stamp ## ruff and mypy
 	@$(BIN)/ruff check .

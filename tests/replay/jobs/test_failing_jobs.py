@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 from ionfleet_simulate.dataset import SimulatedDataset
 
@@ -88,3 +89,25 @@ def test_a_task_that_cannot_succeed_fails_its_job_with_the_reason(
     assert failed["stage"] == "annotate"
     assert failed["error"]
     assert not [key for key in laboratory.results("") if failed["job"] in key and not key.endswith("status.json")]
+
+
+def test_an_execution_stopped_by_hand_is_reported_and_publishes_nothing(
+    open_laboratory, dataset: SimulatedDataset, database: bytes
+) -> None:
+    laboratory: Laboratory = open_laboratory()
+    laboratory.upload("databases/lipids.tsv", database)
+    laboratory.wait()
+    states, machine = laboratory.cloud.client("stepfunctions"), laboratory.cloud.outputs["StateMachineArn"]
+    laboratory.upload_dataset(dataset, polarity="positive", databases=["lipids"])
+    deadline = time.monotonic() + 60
+    while not (running := states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    states.stop_execution(executionArn=running[0]["executionArn"])
+    laboratory.wait()
+
+    assert laboratory.job_status()["state"] == "ABORTED"
+    assert no_results(laboratory)
+    laboratory.upload_dataset(dataset, polarity="positive", databases=["lipids"])
+    laboratory.wait()
+    assert (laboratory.job_status()["state"], laboratory.job_status()["attempt"]) == ("SUCCEEDED", 2)

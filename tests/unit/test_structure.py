@@ -1,0 +1,44 @@
+"""Imports point one way: handlers → adapters → domain → nothing of ours."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = {"ionfleet", "ionfleet_aws", "ionfleet_infrastructure", "ionfleet_replay", "ionfleet_cli", "ionfleet_simulate"}
+AWS = {"boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk", "aws_cdk", "moto"}
+ALLOWED = {
+    "layers/engine/python/ionfleet": {"ionfleet"},
+    "layers/adapters/python/ionfleet_aws": {"ionfleet", "ionfleet_aws", "boto3", "botocore", "aws_lambda_powertools"},
+    "functions": {"ionfleet", "ionfleet_aws", "aws_lambda_powertools"},
+    "infrastructure/ionfleet_infrastructure": {"ionfleet_infrastructure", "aws_cdk"},
+    "replay/ionfleet_replay": {"ionfleet_replay", "boto3", "botocore", "moto"},
+    "simulate/ionfleet_simulate": {"ionfleet", "ionfleet_simulate"},
+    "cli/ionfleet_cli": {"ionfleet", "ionfleet_replay", "ionfleet_simulate", "ionfleet_cli", "botocore"},
+}
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Yield the packages that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("folder", ALLOWED)
+def test_a_part_imports_only_what_it_may_know(folder: str) -> None:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert files
+    wrong = {
+        f"{file.relative_to(ROOT)}: {name}"
+        for file in files
+        for name in imported(file)
+        if name in (OURS | AWS) - ALLOWED[folder]
+    }
+    assert not wrong
