@@ -42,6 +42,13 @@ class Laboratory:
         self.upload(f"{prefix}/{dataset.ibd.name}", dataset.ibd.read_bytes())
         self.upload(f"{prefix}/{dataset.imzml.name}", dataset.imzml.read_bytes())
 
+    def annotate(self, dataset: SimulatedDataset, database: bytes, **configuration: Any) -> None:
+        """Import a database as `lipids`, annotate a dataset with it, and wait for the end."""
+        self.upload("databases/lipids.tsv", database)
+        self.wait()
+        self.upload_dataset(dataset, polarity="positive", databases=["lipids"], **configuration)
+        self.wait()
+
     def wait(self, timeout: float = 120) -> None:
         """Wait until everything that was set going has ended."""
         self.cloud.wait_idle(timeout)

@@ -71,12 +71,8 @@ def test_a_task_that_cannot_succeed_fails_its_job_with_the_reason(
     laboratory: Laboratory, dataset: SimulatedDataset, database: bytes
 ) -> None:
     """An object that the annotate stage needs is spoilt while the job is planned."""
-    laboratory.upload("databases/lipids.tsv", database)
-    laboratory.wait()
-    laboratory.upload_dataset(dataset, polarity="positive", databases=["lipids"])
-    laboratory.wait()
-    first = laboratory.job_status()
-    assert first["state"] == "SUCCEEDED"
+    laboratory.annotate(dataset, database)
+    assert laboratory.job_status()["state"] == "SUCCEEDED"
     s3, work = laboratory.cloud.client("s3"), laboratory.cloud.outputs["WorkBucket"]
     (run,) = laboratory.objects("WorkBucket", ".run")
     s3.put_object(Bucket=work, Key=run, Body=b"spoilt")

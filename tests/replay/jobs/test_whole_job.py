@@ -14,10 +14,7 @@ from .conftest import TABLES, Laboratory, core_rows, table
 def test_a_dataset_becomes_annotations_images_and_a_summary(
     laboratory: Laboratory, dataset: SimulatedDataset, database: bytes
 ) -> None:
-    laboratory.upload("databases/lipids.tsv", database)
-    laboratory.wait()
-    laboratory.upload_dataset(dataset, polarity="positive", databases=["lipids"])
-    laboratory.wait()
+    laboratory.annotate(dataset, database)
 
     status = laboratory.job_status()
     assert status["state"] == "SUCCEEDED", status
@@ -51,10 +48,7 @@ def test_results_are_the_same_however_the_work_is_cut_ordered_and_repeated(
     open_laboratory, dataset: SimulatedDataset, database: bytes
 ) -> None:
     plain = open_laboratory()
-    plain.upload("databases/lipids.tsv", database)
-    plain.wait()
-    plain.upload_dataset(dataset, polarity="positive", databases=["lipids"])
-    plain.wait()
+    plain.annotate(dataset, database)
 
     cut = open_laboratory(workers=5)
     planning = {"sort_task_peaks": 9_000, "segment_peaks": 3_000, "isotope_task_formulas": 7}
@@ -103,10 +97,7 @@ def test_another_database_starts_at_the_isotopes_and_never_sorts_again(
 def test_the_same_database_on_the_same_instrument_computes_no_pattern_twice(
     laboratory: Laboratory, dataset: SimulatedDataset, database: bytes
 ) -> None:
-    laboratory.upload("databases/lipids.tsv", database)
-    laboratory.wait()
-    laboratory.upload_dataset(dataset, polarity="positive", databases=["lipids"])
-    laboratory.wait()
+    laboratory.annotate(dataset, database)
     assert _count(laboratory.invocations(), "isotopes") == 1
     laboratory.upload_dataset(dataset, polarity="positive", databases=["lipids"], ppm=5)
     laboratory.wait()
