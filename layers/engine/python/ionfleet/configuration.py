@@ -141,7 +141,7 @@ class JobConfiguration(_Strict):
     isotope_peaks: int = Field(default=4, ge=2, le=10, description="a whole number from 2 to 10")
     min_pixels: Positive = Field(default=1, description="a whole number of at least 1")
     isotope_sigma: float | None = Field(
-        default=None, gt=0, le=1, description="a number above 0 and up to 1, in Da at m/z 200"
+        default=None, ge=1e-6, le=1, description="a number from 0.000001 to 1, in Da at m/z 200"
     )
     compatibility: Annotated[Compatibility, BeforeValidator(_lower)] = Field(
         default="ionfleet", description="ionfleet or metaspace"
