@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import itertools
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from typing import Protocol, TypeVar
 
@@ -38,7 +39,7 @@ class RealClock:
         await asyncio.sleep(seconds)
 
 
-class _VirtualClock:
+class _VirtualClock(ABC):
     """Keeps who sleeps in the order of their moments."""
 
     virtual = True
@@ -47,9 +48,9 @@ class _VirtualClock:
         self._order = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
 
+    @abstractmethod
     def now(self) -> float:
         """Return seconds since the epoch."""
-        raise NotImplementedError
 
     async def sleep(self, seconds: float) -> None:
         """Wait until the moment has been reached."""
