@@ -73,6 +73,7 @@ class _VirtualClock(ABC):
                 future.set_result(None)
         self._changed()
 
+    @abstractmethod
     def _changed(self) -> None:
         """Hear that there are other sleepers than before."""
 
@@ -92,6 +93,9 @@ class ManualClock(_VirtualClock):
         """Move time forward and wake who waited for it."""
         self._now += seconds
         self._wake()
+
+    def _changed(self) -> None:
+        """Do nothing: who advances the clock wakes them."""
 
 
 class SkippingClock(_VirtualClock):
