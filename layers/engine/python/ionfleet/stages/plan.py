@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 
+from ionfleet import __version__
 from ionfleet.chunks import chunk_key
 from ionfleet.configuration import ResolvedConfiguration
 from ionfleet.databases import Database
@@ -167,10 +168,5 @@ def _input_file(info: ObjectInfo) -> InputFile:
 
 def _versions() -> dict[str, str]:
     """Versions of what computes the numbers."""
-    versions = {}
-    for name in ("ionfleet", "numpy", "pyarrow", "cpyMSpec", "pyimzml"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:  # a Lambda layer holds our code without its metadata
-            versions[name] = "as deployed"
-    return versions
+    libraries = {name: version(name) for name in ("numpy", "pyarrow", "cpyMSpec", "pyimzml")}
+    return {"ionfleet": __version__, **libraries}
