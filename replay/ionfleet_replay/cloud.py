@@ -60,6 +60,9 @@ STOP_TIMEOUT = 2.0
 class Cloud:
     """A stack brought up on this machine, as a context manager.
 
+    What its functions, state machines and rules do is checked against the policies in the template; `client` may do
+    anything.
+
     Parameters
     ----------
     assembly
