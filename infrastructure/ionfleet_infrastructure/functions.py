@@ -94,10 +94,6 @@ class FleetFunction(Construct):
         """Let the function do `actions` on `resources`."""
         allow(self._role, actions, resources)
 
-    def allow_executions(self, actions: Sequence[str], pattern: str) -> None:
-        """Let the function do `actions` on the executions that `pattern` stands for."""
-        allow_open(self._role, actions, [pattern], "Executions are named after jobs, whose ids are hashes.")
-
     def read_queue(self, queue: aws_sqs.IQueue, id: str, *, batch_size: int, max_concurrency: int) -> None:
         """Feed the function from a queue; of a batch, only what the function names as failed comes again."""
         self.allow(

@@ -18,7 +18,7 @@ from ionfleet_infrastructure.queues import EventQueue, dead_letter_queue
 from ionfleet_infrastructure.settings import Settings
 from ionfleet_infrastructure.specification import Specification
 from ionfleet_infrastructure.storage import Storage
-from ionfleet_infrastructure.workflow import Workflow, executions_arn
+from ionfleet_infrastructure.workflow import Workflow
 
 
 class IonfleetStack(Stack):
@@ -77,7 +77,6 @@ class IonfleetStack(Stack):
     def _make_status(self) -> FleetFunction:
         status = self._function(functions.STATUS, {"TOPIC_ARN": self._topic.topic_arn}, self._undelivered)
         status.allow(["sns:Publish"], [self._topic.topic_arn])
-        status.allow_executions(["states:DescribeExecution"], executions_arn(self))
         for source, id in ((self._uploads, "UploadsMapping"), (self._manifests, "ManifestsMapping")):
             status.read_queue(source.dead_letters, id, batch_size=10, max_concurrency=2)
         return status
@@ -101,7 +100,6 @@ class IonfleetStack(Stack):
         arn = self._workflow.state_machine.state_machine_arn
         launcher = self._function(functions.LAUNCHER, {"STATE_MACHINE_ARN": arn})
         launcher.allow(["states:StartExecution"], [arn])
-        launcher.allow_executions(["states:DescribeExecution"], executions_arn(self))
         launcher.read_queue(self._manifests.queue, "ManifestsMapping", batch_size=10, max_concurrency=2)
         return launcher
 

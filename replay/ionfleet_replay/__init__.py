@@ -9,6 +9,7 @@ from ionfleet_replay.assembly import synthesize
 from ionfleet_replay.cloud import Cloud
 from ionfleet_replay.errors import DefinitionError, InvocationError, ReplayError, SynthesisError, TemplateError
 from ionfleet_replay.observations import (
+    AccessDecided,
     DeadLetter,
     EventLost,
     ExecutionEnded,
@@ -21,6 +22,7 @@ from ionfleet_replay.observations import (
 )
 
 __all__ = [
+    "AccessDecided",
     "Cloud",
     "DeadLetter",
     "DefinitionError",

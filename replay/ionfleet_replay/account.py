@@ -31,7 +31,8 @@ class Credentials:
 class Account:
     """An account number that no other cloud of this process has, and who may act in it.
 
-    Every principal (a role's ARN, or `ADMINISTRATOR`) has credentials of its own, so that a request tells who made it.
+    Every principal (the ARN of a role or of a rule, or `ADMINISTRATOR`) has credentials of its own, so that a request
+    tells who made it.
     """
 
     partition = "aws"

@@ -41,7 +41,7 @@ class AsynchronousInvocations:
         self._activity = activity
         self._observer = observer
 
-    async def accept(self, arn: str, event: Mapping[str, Json]) -> None:
+    async def accept(self, _rule: str, arn: str, event: Mapping[str, Json]) -> None:
         """Take an event; it is processed after this has returned."""
         function, _ = self._functions.resolve(arn)
         self._activity.begin(f"asynchronous event of {function.logical_id}")
@@ -84,6 +84,7 @@ class AsynchronousInvocations:
             return
         code, _, message = reason.partition(": ")
         try:
-            await send_message(self._account, target, json.dumps(event), {"ErrorCode": code, "ErrorMessage": message})
+            facts = {"ErrorCode": code, "ErrorMessage": message}
+            await send_message(self._account, function.role, target, json.dumps(event), facts)
         except DeliveryError as problem:
             self._observer(EventLost(target, f"{problem.code}: {problem}", json.dumps(event)))

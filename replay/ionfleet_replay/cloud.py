@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ionfleet_replay import assembly as assemblies
-from ionfleet_replay import definition, hooks, moto_patches, resources
+from ionfleet_replay import definition, hooks, moto_patches, resources, wiring
 from ionfleet_replay.account import Account
 from ionfleet_replay.activity import Activity
 from ionfleet_replay.asynchronous import AsynchronousInvocations
+from ionfleet_replay.authority import Authority
 from ionfleet_replay.background import Background
 from ionfleet_replay.clock import Clock, SkippingClock
 from ionfleet_replay.environment import Surroundings
@@ -27,7 +28,8 @@ from ionfleet_replay.errors import DefinitionError, InvocationError, ReplayError
 from ionfleet_replay.events import EventBus, object_created
 from ionfleet_replay.executions import Executions, Machine
 from ionfleet_replay.functions import INVOCATION, Functions
-from ionfleet_replay.observations import DeadLetter, Invocation, Observation, Observer
+from ionfleet_replay.iam import Policies
+from ionfleet_replay.observations import AccessDecided, DeadLetter, Invocation, Observation, Observer
 from ionfleet_replay.paths import Json
 from ionfleet_replay.queues import EventSource, Poller
 from ionfleet_replay.sandbox import PRELOAD, Zygote
@@ -57,6 +59,9 @@ STOP_TIMEOUT = 2.0
 
 class Cloud:
     """A stack brought up on this machine, as a context manager.
+
+    What its functions, state machines and rules do is checked against the policies in the template; `client` may do
+    anything.
 
     Parameters
     ----------
@@ -109,6 +114,8 @@ class Cloud:
         self._executions = Executions(self._account, self._bus, *shared)
         self._asynchronous = AsynchronousInvocations(self._account, self._functions, *shared)
         self._requests = hooks.Requests()
+        self._denials: list[AccessDecided] = []
+        self._authority = Authority(self._account, self._decided)
         self._pollers: list[Poller] = []
         self._stack = Stack(self._account, "", {})
         self._dead_letters: set[str] = set()
@@ -127,6 +134,15 @@ class Cloud:
     def invocations(self) -> list[Invocation]:
         """Return every invocation that has ended, in order of their ends."""
         return list(self._functions.invocations)
+
+    def denials(self) -> list[AccessDecided]:
+        """Return every access that was denied, in order."""
+        return list(self._denials)
+
+    @property
+    def policies(self) -> Policies:
+        """The policies of the stack's roles and resources."""
+        return self._stack.policies
 
     def __enter__(self) -> Self:
         self.start()
@@ -168,6 +184,7 @@ class Cloud:
             [
                 self._requests,
                 hooks.refuse_unimplemented,
+                self._authority,
                 hooks.ObjectWrites(moto, self._written),
                 hooks.Messages(self._sent),
                 hooks.ExecutionCalls(self._executions.begin, self._executions.stop, self._executions.ended_at),
@@ -191,7 +208,9 @@ class Cloud:
         }
         template = Template(assembly.template, pseudo)
         self._stack = Stack(account, assembly.stack_name, assembly.assets)
+        self._authority.policies = self._stack.policies
         resources.create_all(template, self._stack)
+        wiring.check(self._stack, self._authority)
         self.outputs = template.outputs()
 
     async def _run(self) -> None:
@@ -241,7 +260,7 @@ class Cloud:
                 self._functions.resolve(function)
             except ReplayError as problem:
                 raise DefinitionError(state, "Parameters.FunctionName", str(problem)) from problem
-        integrations = Integrations(self._account, self._functions, declared.role)
+        integrations = Integrations(self._account, self._functions, self._authority, declared.role)
         width = CHILDREN_PER_WORKER * self._functions.workers
         return Machine(declared, machine, Interpreter(self._clock, integrations, self._observe, width))
 
@@ -264,6 +283,11 @@ class Cloud:
         queue = arn.rpartition(":")[2]
         self._wake(queue)
         self._observe(DeadLetter(queue, body))
+
+    def _decided(self, decision: AccessDecided) -> None:
+        if not decision.allowed:
+            self._denials.append(decision)
+        self._observe(decision)
 
     def _wake(self, queue: str) -> None:
         for poller in self._pollers:

@@ -229,6 +229,14 @@ def calls(machine: Machine) -> Iterator[tuple[str, str]]:
             yield from calls(state.processor)
 
 
+def has_map(machine: Machine) -> bool:
+    """Return whether a definition has a map in it, branches included."""
+    return any(
+        isinstance(state, Map) or (isinstance(state, Parallel) and any(map(has_map, state.branches)))
+        for state in machine.states.values()
+    )
+
+
 def _only_jsonpath(fields: Fields) -> None:
     fields.one_of("QueryLanguage", ("JSONPath",), default="JSONPath")
 

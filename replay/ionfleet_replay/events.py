@@ -56,8 +56,8 @@ class DeliveryError(Exception):
         self.code = code
 
 
-Deliver = Callable[[str, Mapping[str, Json]], Awaitable[None]]
-"""Takes a target's ARN and an event; raises `DeliveryError`."""
+Deliver = Callable[[str, str, Mapping[str, Json]], Awaitable[None]]
+"""Takes a rule's ARN, its target's ARN and an event; raises `DeliveryError`."""
 
 
 def envelope(account: Account, source: str, kind: str, moment: float, resources: list[str], detail: Json) -> Json:
@@ -170,7 +170,7 @@ class EventBus:
         started, attempt = self._clock.now(), 0
         while True:
             try:
-                return await deliver(target.arn, event)
+                return await deliver(rule.arn, target.arn, event)
             except DeliveryError as failure:
                 wait = min(FIRST_RETRY * 2**attempt, LONGEST_RETRY)
                 aged = self._clock.now() + wait - started > target.max_age
@@ -195,12 +195,14 @@ class EventBus:
             "RETRY_ATTEMPTS": str(retries),
         }
         try:
-            await self._to_queue(target.dead_letters, event, facts)
+            await self._to_queue(rule.arn, target.dead_letters, event, facts)
         except DeliveryError as problem:
             self._observer(EventLost(target.dead_letters, f"{problem.code}: {problem}", json.dumps(event)))
 
-    async def _to_queue(self, arn: str, event: Mapping[str, Json], facts: Mapping[str, str] | None = None) -> None:
-        await send_message(self._account, arn, json.dumps(event), facts or {})
+    async def _to_queue(
+        self, rule: str, arn: str, event: Mapping[str, Json], facts: Mapping[str, str] | None = None
+    ) -> None:
+        await send_message(self._account, rule, arn, json.dumps(event), facts or {})
 
 
 def queue_url(account: Account, arn: str) -> str:
@@ -208,13 +210,13 @@ def queue_url(account: Account, arn: str) -> str:
     return f"{account.endpoint_url}/{account.id}/{arn.rpartition(':')[2]}"
 
 
-async def send_message(account: Account, arn: str, body: str, facts: Mapping[str, str]) -> None:
-    """Put a message into a queue through the API, with attributes; raises `DeliveryError`."""
+async def send_message(account: Account, principal: str, arn: str, body: str, facts: Mapping[str, str]) -> None:
+    """Put a message into a queue through the API, with attributes, as a principal; raises `DeliveryError`."""
     attributes = {name: {"DataType": "String", "StringValue": value[:1024]} for name, value in facts.items() if value}
     try:
         await account.call(
             "sqs",
-            "events.amazonaws.com",
+            principal,
             "send_message",
             QueueUrl=queue_url(account, arn),
             MessageBody=body,

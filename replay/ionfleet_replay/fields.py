@@ -21,19 +21,19 @@ class Fields:
         if not isinstance(values, dict):
             raise fail(where, f"found {values!r}, expected an object")
         self.owner = owner
+        self.fail = fail
+        self.where = where
         self._values = dict(values)
-        self._fail = fail
-        self._where = where
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
     def error(self, name: str, problem: str) -> ReplayError:
         """Return an error about one of the fields."""
-        return self._fail(self._path(name), problem)
+        return self.fail(self._path(name), problem)
 
     def _path(self, name: str) -> str:
-        return f"{self._where}.{name}" if self._where else name
+        return f"{self.where}.{name}" if self.where else name
 
     def take(self, name: str, default: Json = None) -> Json:
         """Return a field's value as it stands."""
@@ -67,13 +67,13 @@ class Fields:
 
     def section(self, name: str) -> Fields:
         """Return a nested object; an empty one where it is missing."""
-        return Fields(self.owner, self.take(name, {}), self._fail, self._path(name))
+        return Fields(self.owner, self.take(name, {}), self.fail, self._path(name))
 
     def entries(self, name: str) -> list[Fields]:
         """Return the objects of an array; empty where it is missing."""
         values = self.of(list, name, [])
         where = self._path(name)
-        return [Fields(self.owner, value, self._fail, f"{where}[{index}]") for index, value in enumerate(values)]
+        return [Fields(self.owner, value, self.fail, f"{where}[{index}]") for index, value in enumerate(values)]
 
     def names(self) -> list[str]:
         """Return the names of the fields that have not been taken."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -84,8 +84,19 @@ class EventLost:
     event: str
 
 
+@dataclass(frozen=True)
+class AccessDecided:
+    """A role, or a service on behalf of a resource, was allowed or denied an action; `context` has condition keys."""
+
+    principal: str
+    action: str
+    resource: str
+    context: Mapping[str, str]
+    allowed: bool
+
+
 Observation: TypeAlias = (
-    StateEntered | StateExited | MapProgress | ExecutionEnded | InvocationEnded | DeadLetter | EventLost
+    StateEntered | StateExited | MapProgress | ExecutionEnded | InvocationEnded | DeadLetter | EventLost | AccessDecided
 )
 
 Observer: TypeAlias = Callable[[Observation], None]

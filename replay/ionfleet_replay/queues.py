@@ -86,9 +86,10 @@ class Poller:
         self._wake = asyncio.Event()
         self._free = asyncio.Semaphore(source.concurrency)
         self._doomed: list[str] = []
+        self._role = functions.resolve(source.function)[0].role
 
-    async def _call(self, operation: str, **parameters: Any) -> Any:
-        return await self._account.call("sqs", ADMINISTRATOR, operation, QueueUrl=self._url, **parameters)
+    async def _call(self, operation: str, principal: str = ADMINISTRATOR, /, **parameters: Any) -> Any:
+        return await self._account.call("sqs", principal, operation, QueueUrl=self._url, **parameters)
 
     def wake(self) -> None:
         """Look for messages now; to be called in the loop."""
@@ -132,6 +133,7 @@ class Poller:
         while len(messages) < count:
             answer = await self._call(
                 "receive_message",
+                self._role,
                 MaxNumberOfMessages=min(API_BATCH, count - len(messages)),
                 WaitTimeSeconds=0,
                 MessageSystemAttributeNames=["All"],
@@ -198,7 +200,7 @@ class Poller:
                 {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
                 for index, message in enumerate(messages[first : first + API_BATCH])
             ]
-            await self._call("delete_message_batch", Entries=entries)
+            await self._call("delete_message_batch", self._role, Entries=entries)
 
     async def _reappear(self, message: Message, received: float) -> None:
         """Make a message visible again when its time has passed on the cloud's clock, and poll then."""

@@ -16,7 +16,13 @@ from ionfleet_replay.environment import AsynchronousPolicy, Function
 from ionfleet_replay.errors import PatternError, TemplateError
 from ionfleet_replay.events import Rule, Target
 from ionfleet_replay.fields import Fields
-from ionfleet_replay.paths import Json
+from ionfleet_replay.iam import (
+    Statement,
+    identity_statements,
+    resource_statements,
+    source_is,
+    trust_statements,
+)
 from ionfleet_replay.patterns import compile_pattern
 from ionfleet_replay.queues import API_BATCH, DEFAULT_CONCURRENCY, EventSource, Queue
 from ionfleet_replay.stack import Stack, StateMachine
@@ -103,7 +109,7 @@ def _sends_events(notification: Fields) -> bool:
 @creates("AWS::S3::BucketPolicy")
 def _bucket_policy(stack: Stack, properties: Fields) -> Created:
     bucket = properties.of(str, "Bucket")
-    stack.policies.of_resource(f"arn:aws:s3:::{bucket}", properties.of(dict, "PolicyDocument"))
+    stack.policies.of_resource(f"arn:aws:s3:::{bucket}", resource_statements(properties.section("PolicyDocument")))
     return Created(bucket)
 
 
@@ -128,9 +134,9 @@ def _queue(stack: Stack, properties: Fields) -> Created:
 
 @creates("AWS::SQS::QueuePolicy")
 def _queue_policy(stack: Stack, properties: Fields) -> Created:
-    document = properties.of(dict, "PolicyDocument")
+    statements = resource_statements(properties.section("PolicyDocument"))
     for url in properties.of(list, "Queues"):
-        stack.policies.of_resource(stack.account.arn("sqs", str(url).rpartition("/")[2]), document)
+        stack.policies.of_resource(stack.account.arn("sqs", str(url).rpartition("/")[2]), statements)
     return Created(properties.owner)
 
 
@@ -144,9 +150,9 @@ def _topic(stack: Stack, properties: Fields) -> Created:
 
 @creates("AWS::SNS::TopicPolicy")
 def _topic_policy(stack: Stack, properties: Fields) -> Created:
-    document = properties.of(dict, "PolicyDocument")
+    statements = resource_statements(properties.section("PolicyDocument"))
     for arn in properties.of(list, "Topics"):
-        stack.policies.of_resource(str(arn), document)
+        stack.policies.of_resource(str(arn), statements)
     return Created(properties.owner)
 
 
@@ -155,10 +161,10 @@ def _role(stack: Stack, properties: Fields) -> Created:
     properties.ignore("Description", "MaxSessionDuration", "Tags")
     name = _name(stack, properties, "RoleName")
     arn = stack.account.global_arn("iam", f"role/{name}")
-    stack.policies.trust[arn] = properties.of(dict, "AssumeRolePolicyDocument")
+    stack.policies.trust[arn] = trust_statements(properties.section("AssumeRolePolicyDocument"))
     for policy in properties.entries("Policies"):
         policy.ignore("PolicyName")
-        stack.policies.of_role(arn, policy.of(dict, "PolicyDocument"))
+        stack.policies.of_role(arn, identity_statements(policy.section("PolicyDocument")))
         policy.finish()
     return Created(name, {"Arn": arn})
 
@@ -166,9 +172,9 @@ def _role(stack: Stack, properties: Fields) -> Created:
 @creates("AWS::IAM::Policy")
 def _policy(stack: Stack, properties: Fields) -> Created:
     properties.ignore("PolicyName")
-    document = properties.of(dict, "PolicyDocument")
+    statements = identity_statements(properties.section("PolicyDocument"))
     for role in properties.of(list, "Roles"):
-        stack.policies.of_role(stack.account.global_arn("iam", f"role/{role}"), document)
+        stack.policies.of_role(stack.account.global_arn("iam", f"role/{role}"), statements)
     return Created(properties.owner)
 
 
@@ -274,16 +280,16 @@ def _event_invoke_config(stack: Stack, properties: Fields) -> Created:
 @creates("AWS::Lambda::Permission")
 def _permission(stack: Stack, properties: Fields) -> Created:
     arn = _function_arn(stack, properties)
-    statement: dict[str, Json] = {
-        "Effect": "Allow",
-        "Action": properties.of(str, "Action"),
-        "Principal": {"Service": properties.of(str, "Principal")},
-        "Resource": arn,
-    }
     source = properties.parsed("SourceArn", str)
-    if source is not None:
-        statement["Condition"] = {"ArnLike": {"aws:SourceArn": source}}
-    stack.policies.of_resource(arn, {"Version": "2012-10-17", "Statement": [statement]})
+    statement = Statement(
+        where=properties.owner,
+        allows=True,
+        actions=(properties.of(str, "Action"),),
+        resources=(arn,),
+        conditions=() if source is None else (source_is(source),),
+        principals=(properties.of(str, "Principal"),),
+    )
+    stack.policies.of_resource(arn, [statement])
     return Created(properties.owner)
 
 

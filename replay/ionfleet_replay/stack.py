@@ -10,7 +10,7 @@ from pathlib import Path
 from ionfleet_replay.account import Account
 from ionfleet_replay.environment import Function
 from ionfleet_replay.events import Rule
-from ionfleet_replay.paths import Json
+from ionfleet_replay.iam import Policies
 from ionfleet_replay.queues import EventSource, Queue
 
 NAME_PART = 24
@@ -26,23 +26,6 @@ class StateMachine:
     name: str
     role: str
     definition: str
-
-
-@dataclass
-class Policies:
-    """Every policy document of the template: of roles by ARN, of resources by ARN, and who may assume roles."""
-
-    identity: dict[str, list[Json]] = field(default_factory=dict)
-    trust: dict[str, Json] = field(default_factory=dict)
-    resource: dict[str, list[Json]] = field(default_factory=dict)
-
-    def of_role(self, role: str, document: Json) -> None:
-        """Add a policy to a role."""
-        self.identity.setdefault(role, []).append(document)
-
-    def of_resource(self, arn: str, document: Json) -> None:
-        """Add a policy to a resource."""
-        self.resource.setdefault(arn, []).append(document)
 
 
 @dataclass

@@ -9,16 +9,19 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ionfleet_replay.account import Account
+from ionfleet_replay.authority import Authority
 from ionfleet_replay.functions import Functions, InvokeRefusedError
+from ionfleet_replay.iam import AccessDeniedError
 from ionfleet_replay.paths import Json, StateError, compact
 
 
 class Integrations:
     """The service integrations of one state machine, whose role is `principal`."""
 
-    def __init__(self, account: Account, functions: Functions, principal: str) -> None:
+    def __init__(self, account: Account, functions: Functions, authority: Authority, principal: str) -> None:
         self._account = account
         self._functions = functions
+        self._authority = authority
         self._principal = principal
         self._requests: Mapping[str, Callable[[Json], Awaitable[Json]]] = {
             "aws-sdk:s3:putObject": self._put_object,
@@ -41,6 +44,7 @@ class Integrations:
 
     async def _invoke(self, parameters: Json, begun: Callable[[], None]) -> Json:
         function, payload = parameters["FunctionName"], parameters.get("Payload", {})
+        self._may_invoke(function)
         try:
             answer = await self._functions.invoke(function, payload, begun=begun, urgent=False)
         except InvokeRefusedError as refused:
@@ -54,6 +58,14 @@ class Integrations:
             "SdkResponseMetadata": {},
             "StatusCode": 200,
         }
+
+    def _may_invoke(self, reference: str) -> None:
+        function, version = self._functions.resolve(reference)
+        resource = f"{function.arn}:{version}" if reference.endswith(f":{version}") else function.arn
+        try:
+            self._authority.require(self._principal, "lambda:InvokeFunction", resource)
+        except AccessDeniedError as denied:
+            raise StateError("Lambda.AWSLambdaException", str(denied)) from denied
 
     async def _put_object(self, parameters: Json) -> Json:
         body = parameters["Body"]

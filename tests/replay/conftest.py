@@ -13,7 +13,17 @@ import pytest
 from ionfleet_replay import Cloud, Observation
 
 TRUST = {
-    "Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]
+    "Statement": [
+        {
+            "Action": "sts:AssumeRole",
+            "Effect": "Allow",
+            "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]},
+        }
+    ]
+}
+EVERYTHING = {
+    "PolicyName": "Everything",
+    "PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},
 }
 
 
@@ -22,7 +32,8 @@ class StackBuilder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.resources: dict[str, Any] = {"Role": self._resource("AWS::IAM::Role", AssumeRolePolicyDocument=TRUST)}
+        self.resources: dict[str, Any] = {}
+        self.add("Role", "AWS::IAM::Role", AssumeRolePolicyDocument=TRUST, Policies=[EVERYTHING])
         self.sections: dict[str, Any] = {}
         self._assets: dict[str, str] = {}
 
@@ -43,8 +54,26 @@ class StackBuilder:
         return self.add(name, "AWS::SQS::Queue", **properties)
 
     def rule(self, name: str, pattern: Any, *targets: str, **target_properties: Any) -> StackBuilder:
+        """Add a rule that may send to its targets and its dead-letter queue, all added before."""
         entries = [{"Id": target, "Arn": arn(target), **target_properties} for target in targets]
+        dead = target_properties.get("DeadLetterConfig", {}).get("Arn", {}).get("Fn::GetAtt", [])[:1]
+        for target in (*targets, *dead):
+            self._let_events_in(name, target)
         return self.add(name, "AWS::Events::Rule", EventPattern=pattern, State="ENABLED", Targets=entries)
+
+    def _let_events_in(self, rule: str, target: str) -> None:
+        grant = f"{rule}To{target}"
+        if self.resources[target]["Type"] == "AWS::Lambda::Function":
+            self.add(
+                grant, "AWS::Lambda::Permission", FunctionName=arn(target), Principal="events.amazonaws.com",
+                Action="lambda:InvokeFunction", SourceArn=arn(rule),
+            )  # fmt: skip
+            return
+        statement = {
+            "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn(target),
+            "Principal": {"Service": "events.amazonaws.com"}, "Condition": {"ArnEquals": {"aws:SourceArn": arn(rule)}},
+        }  # fmt: skip
+        self.add(grant, "AWS::SQS::QueuePolicy", Queues=[{"Ref": target}], PolicyDocument={"Statement": [statement]})
 
     def function(
         self, name: str, source: str, variables: dict[str, Any] | None = None, **properties: Any

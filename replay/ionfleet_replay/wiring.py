@@ -1,0 +1,82 @@
+"""Checks of what AWS would only find out when the first event comes, or find out when it creates the resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ionfleet_replay import definition
+from ionfleet_replay.authority import Authority
+from ionfleet_replay.errors import ReplayError
+from ionfleet_replay.iam import AccessDeniedError
+from ionfleet_replay.stack import Stack
+
+POLLING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+"""What Lambda does with a queue in the role of the function that gets its messages."""
+
+Requirement = tuple[str, str, str, str]
+"""What would not work, and the principal, action and resource of the access that it needs."""
+
+
+def check(stack: Stack, authority: Authority) -> None:
+    """Check that services can assume the roles they are given, and reach what they are connected to.
+
+    Raises
+    ------
+    ReplayError
+        A grant is missing: says what would not work, and names principal, action and resource.
+    """
+    for service, role in _assumed(stack):
+        if not stack.policies.assumable(role, service):
+            problem = f"{service} is not authorized to perform: sts:AssumeRole on resource: {role}"
+            raise ReplayError(f"A role cannot be assumed: {problem}. Allow it in its AssumeRolePolicyDocument.")
+    for what, principal, action, resource in (*_rules(stack), *_functions(stack), *_maps(stack)):
+        try:
+            authority.require(principal, action, resource)
+        except AccessDeniedError as denied:
+            raise ReplayError(f"{what}: {denied}. Add the grant to the template.") from denied
+
+
+def _assumed(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Yield every service and role that it acts in."""
+    for function in stack.functions.values():
+        yield "lambda.amazonaws.com", function.role
+    for machine in stack.machines:
+        yield "states.amazonaws.com", machine.role
+
+
+def _rules(stack: Stack) -> Iterator[Requirement]:
+    """Yield what EventBridge needs; on AWS an event that it may not deliver is lost in silence."""
+    for rule in stack.rules:
+        for target in rule.targets:
+            if target.arn in stack.queues:
+                yield "A rule cannot send to its queue", rule.arn, "sqs:SendMessage", target.arn
+            else:
+                yield "A rule cannot invoke its function", rule.arn, "lambda:InvokeFunction", target.arn
+            if target.dead_letters is not None:
+                yield "A rule cannot send to its dead-letter queue", rule.arn, "sqs:SendMessage", target.dead_letters
+
+
+def _functions(stack: Stack) -> Iterator[Requirement]:
+    for source in stack.sources:
+        role = _function_role(stack, source.function)
+        for action in POLLING:
+            yield "Lambda cannot poll a queue for its function", role, action, source.queue.arn
+    for function in stack.functions.values():
+        dead_letters = function.asynchronous.dead_letters
+        if dead_letters is not None:
+            yield "A function has no way to its dead-letter queue", function.role, "sqs:SendMessage", dead_letters
+
+
+def _function_role(stack: Stack, reference: str) -> str:
+    return next(
+        function.role
+        for function in stack.functions.values()
+        if reference == function.arn or reference.startswith(f"{function.arn}:")
+    )
+
+
+def _maps(stack: Stack) -> Iterator[Requirement]:
+    """Yield what a distributed map needs: each child is an execution of the state machine itself."""
+    for machine in stack.machines:
+        if definition.has_map(definition.load(machine.definition)):
+            yield "A map cannot start its children", machine.role, "states:StartExecution", machine.arn
