@@ -106,7 +106,8 @@ class _UnreadableDatasetError(InvalidDatasetError):
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
         errors = errors_of(self.findings)
-        super().__init__(f"The dataset has {len(errors):,} errors:\n{report(errors)}")
+        total = f"The dataset has {len(errors):,} errors:\n" if len(errors) > 1 else ""
+        super().__init__(total + report(errors))
 
 
 def take_up(stores: Stores, key: str, message: str, now: datetime, sort_mb: int) -> tuple[Outcome, ...]:
