@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Literal
 
 import cpyMSpec
 import numpy as np
 import numpy.typing as npt
+from cpyMSpec.spectrum import ffi
+from cpyMSpec.spectrum import ims as library
 
+from ionfleet.centroiding import (
+    FWHM_PER_SIGMA,
+    MIN_ABUNDANCE,
+    POINTS_PER_FWHM,
+    Floats,
+    Integers,
+    Isotopologues,
+    find_maxima,
+)
 from ionfleet.formula import Counts, format_formula, parse_formula, split_labels
 
 LIBRARY_VERSION = f"cpyMSpec {version('cpyMSpec')}"
 """Part of every cached chunk's key: another version of the library is another pattern."""
 
-_FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
-_MIN_ABUNDANCE = 1e-4
-_POINTS_PER_FWHM = 25
+_BATCH = 2_000
+"""Ions whose patterns are looked at together."""
+
+_MANY_ISOTOPOLOGUES = 1_000
+"""From more of them on, looking at many ions together gains nothing, and takes memory."""
+
+_TO_BE_PARSED = re.compile(r"x|[0-9]{3}")
+"""In formulas with labels, or with 100 atoms or more of an element."""
+
 _MAX_ATOMS = 30_000
 
 # From some hundred atoms of one of these on, the library ends the process instead of raising an error, as it does from
@@ -46,9 +64,26 @@ class Instrument:
     charge: int
     peaks: int = 4
 
+    @property
+    def resolving_power(self) -> float:
+        """Resolving power at m/z 200: 200 / FWHM."""
+        return 200.0 / (FWHM_PER_SIGMA * self.sigma)
+
     def model(self) -> cpyMSpec.InstrumentModel:
-        """Return cpyMSpec's model: resolving power 200 / FWHM, defined at m/z 200."""
-        return cpyMSpec.InstrumentModel(self.analyzer, 200.0 / (_FWHM_PER_SIGMA * self.sigma), 200.0)
+        """Return cpyMSpec's model."""
+        return cpyMSpec.InstrumentModel(self.analyzer, self.resolving_power, 200.0)
+
+    def sigmas(self, mz: Floats) -> Floats:
+        """Return the standard deviation (Da) of peaks at each m/z, computed as cpyMSpec does."""
+        match self.analyzer:
+            case "orbitrap":
+                power = self.resolving_power * np.sqrt(200.0 / mz)
+            case "fticr":
+                power = self.resolving_power * 200.0 / mz
+            case "tof":
+                power = np.full_like(mz, self.resolving_power)
+        sigmas: Floats = mz / power / FWHM_PER_SIGMA
+        return sigmas
 
 
 @dataclass(frozen=True)
@@ -78,38 +113,94 @@ def centroids(ions: Sequence[str], instrument: Instrument) -> Centroids:
         One row an ion. A row of zeros where no pattern exists: an element without known isotopes, too many atoms.
 
     """
-    model = instrument.model()
     mz = np.zeros((len(ions), instrument.peaks))
     intensity = np.zeros((len(ions), instrument.peaks))
-    for row, ion in enumerate(ions):
-        masses, abundances = _pattern(ion, instrument, model)
-        mz[row, : len(masses)] = masses
-        intensity[row, : len(masses)] = abundances
+    for first in range(0, len(ions), _BATCH):
+        rows = slice(first, first + _BATCH)
+        mz[rows], intensity[rows] = _patterns(ions[rows], instrument)
     return Centroids(mz, intensity)
 
 
-def _pattern(
-    ion: str, instrument: Instrument, model: cpyMSpec.InstrumentModel
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return m/z and intensity of one ion's strongest centroids, ordered by m/z; empty where there is no pattern."""
+def _patterns(ions: Sequence[str], instrument: Instrument) -> tuple[Floats, Floats]:
+    """Return m/z and intensity [n, peaks] of the strongest centroids of some ions, ordered by m/z."""
+    unlabelled = [_without_labels(ion) for ion in ions]
+    isotopologues = _isotopologues([formula for formula, _ in unlabelled], instrument.charge)
+    ion, mz, height = _centroids(isotopologues, instrument)
+    strongest = np.lexsort((-height, ion))
+    ion, mz, height = ion[strongest], mz[strongest], height[strongest]
+    begins = np.searchsorted(ion, ion)
+    relative = height / height[begins]
+    kept = np.flatnonzero((np.arange(len(ion)) - begins < instrument.peaks) & (relative >= MIN_ABUNDANCE))
+    kept = kept[np.lexsort((mz[kept], ion[kept]))]
+    ion = ion[kept]
+    place = np.arange(len(ion)) - np.searchsorted(ion, ion)
+    rows = np.zeros((2, len(ions), instrument.peaks))
+    shift = np.array([mass for _, mass in unlabelled]) / abs(instrument.charge)
+    rows[:, ion, place] = mz[kept] + shift[ion], 100.0 * relative[kept]
+    return rows[0], rows[1]
+
+
+def _without_labels(ion: str) -> tuple[str | None, float]:
+    """Return what of an ion has an isotope pattern, None where nothing has, and the mass of its labels."""
+    if not _TO_BE_PARSED.search(ion):
+        return ion, 0.0
     counts, shift = split_labels(parse_formula(ion))
-    nothing = np.empty(0), np.empty(0)
-    if not counts or _too_many(counts):
-        return nothing
-    try:
-        isotopologues = cpyMSpec.isotopePattern(format_formula(counts))
-        isotopologues.addCharge(instrument.charge)
-        peaks = isotopologues.centroids(model, _MIN_ABUNDANCE, _POINTS_PER_FWHM)
-    except Exception as error:
-        # cpyMSpec raises plain Exceptions, with the C++ message as bytes, for elements and sizes it cannot do.
-        if type(error) is not Exception:
-            raise
-        return nothing
-    masses = np.array(peaks.masses) + shift / abs(instrument.charge)
-    abundances = 100.0 * np.array(peaks.intensities)
-    strongest = np.sort(np.argsort(-abundances, kind="stable")[: instrument.peaks])
-    order = strongest[np.argsort(masses[strongest], kind="stable")]
-    return masses[order], abundances[order]
+    return (None if not counts or _too_many(counts) else format_formula(counts)), shift
+
+
+def _isotopologues(formulas: Sequence[str | None], charge: int) -> Isotopologues:
+    """Return the isotopologues of formulas, without the electrons of the charge; none where the library has none."""
+    masses, abundances = [np.empty(0)], [np.empty(0)]
+    counts = np.zeros(len(formulas), np.int64)
+    for row, formula in enumerate(formulas):
+        if formula is None:
+            continue
+        spectrum = library.spectrum_new_from_sf_thr(formula.encode("ascii"), MIN_ABUNDANCE, 1)
+        if spectrum == ffi.NULL:
+            # The reason, a text that nobody needs: an element without known isotopes, or too many isotopologues.
+            continue
+        library.spectrum_add_charge(spectrum, charge)
+        library.spectrum_sort_by_mass(spectrum)
+        counts[row] = library.spectrum_size(spectrum)
+        for values, copy in ((masses, library.spectrum_masses), (abundances, library.spectrum_intensities)):
+            values.append(np.empty(counts[row]))
+            copy(spectrum, ffi.from_buffer("double[]", values[-1]))
+        library.spectrum_free(spectrum)
+    return Isotopologues(np.concatenate(masses), np.concatenate(abundances), counts)
+
+
+def _centroids(isotopologues: Isotopologues, instrument: Instrument) -> tuple[Integers, Floats, Floats]:
+    """Return all centroids that may be among the strongest of their ions: the ion's number, m/z, and height."""
+    several = (isotopologues.count > 1) & (isotopologues.count <= _MANY_ISOTOPOLOGUES)
+    patterns = isotopologues.take(several)
+    found = find_maxima(patterns, instrument.sigmas(patterns.mz), instrument.peaks)
+    numbers = np.flatnonzero(several)
+    one = np.flatnonzero(isotopologues.count == 1)
+    alone = isotopologues.first[one]
+    walked = np.append(np.flatnonzero(isotopologues.count > _MANY_ISOTOPOLOGUES), numbers[found.odd])
+    parts = [
+        (numbers[found.ion], found.mz, found.height),
+        (one, isotopologues.mz[alone], isotopologues.abundance[alone]),
+        *(_walk(isotopologues, row, instrument) for row in walked),
+    ]
+    ion, mz, height = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return ion, mz, height
+
+
+def _walk(isotopologues: Isotopologues, row: np.integer, instrument: Instrument) -> tuple[Integers, Floats, Floats]:
+    """Have the library find an ion's centroids, point by point."""
+    only = isotopologues.take(np.arange(len(isotopologues.count)) == row)
+    double = partial(ffi.from_buffer, "double[]")
+    spectrum = library.spectrum_new(len(only.mz), double(only.mz), double(only.abundance))
+    found = library.spectrum_envelope_centroids(spectrum, instrument.model().ptr, MIN_ABUNDANCE, POINTS_PER_FWHM)
+    library.spectrum_free(spectrum)
+    if found == ffi.NULL:
+        return np.empty(0, np.int64), np.empty(0), np.empty(0)
+    mz, height = np.empty((2, library.spectrum_size(found)))
+    library.spectrum_masses(found, double(mz))
+    library.spectrum_intensities(found, double(height))
+    library.spectrum_free(found)
+    return np.full(len(mz), row), mz, height
 
 
 def _too_many(counts: Counts) -> bool:
