@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 Int64 = npt.NDArray[np.int64]
-_DENSE_PIXELS = 1 << 24  # of a batch of level images, one byte each
+_DENSE_PIXELS = 1 << 21  # of a batch of level images, one byte each
 
 
 @dataclass(frozen=True)

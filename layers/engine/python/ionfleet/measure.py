@@ -25,7 +25,7 @@ Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Shape = tuple[int, ...]  # of arrays over ions and isotopes: (n, k)
 
-BATCH_POINTS = 1 << 20
+BATCH_POINTS = 1 << 18
 _POINT_BITS = 21
 _FLAT = 1e-10  # an image whose squared coefficient of variation is below has no variance but rounding
 
