@@ -56,7 +56,7 @@ def running_cloud(
     """
     with _cloud_folder(display, keep=keep) as folder:
         began = time.monotonic()
-        cloud = Cloud(assembly, folder, observer=observer, workers=workers)
+        cloud = Cloud(assembly, folder, observer=observer, workers=workers, keep_objects=keep)
         cloud.start()
         try:
             display.note(f"Local cloud ready in {terminal.elapsed(time.monotonic() - began)}")

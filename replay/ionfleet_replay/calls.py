@@ -58,7 +58,7 @@ class Call:
     def header(self, name: str) -> str | None:
         """Return a request header's value."""
         key = name.upper().replace("-", "_")
-        value: str | None = self.environ.get(key if key.startswith("CONTENT_") else f"HTTP_{key}")
+        value: str | None = self.environ.get(key if key in ("CONTENT_LENGTH", "CONTENT_TYPE") else f"HTTP_{key}")
         return value
 
     @cached_property

@@ -113,11 +113,12 @@ class LocalFile(io.FileIO):
 
     def __init__(self, path: Path) -> None:
         # A pipe that nobody writes to would hold up who opens it.
-        super().__init__(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb")
-        found = os.fstat(self.fileno())
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            self.close()
+            os.close(descriptor)
             raise ReplayError(f"{path} is not a regular file, so no object can refer to it; save it to one first.")
+        super().__init__(descriptor, "rb")
         self.path = path
         self.size = found.st_size
 
