@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ionfleet_replay.calls import Call
 from ionfleet_replay.contents import BLOCK
+from ionfleet_replay.crc import Crc, crc32c, crc64nvme
 from ionfleet_replay.objects import Checksum, S3Error
 
 LARGEST = 5 * 2**30
@@ -48,6 +49,8 @@ class Crc32:
 
 ALGORITHMS: dict[str, Callable[[], Digest]] = {
     "CRC32": Crc32,
+    "CRC32C": lambda: Crc(crc32c()),
+    "CRC64NVME": lambda: Crc(crc64nvme()),
     "SHA1": lambda: hashlib.sha1(usedforsecurity=False),
     "SHA256": hashlib.sha256,
 }

@@ -50,6 +50,9 @@ from ionfleet_replay.payloads import HEADER, Payload, checksum_of, digest, given
 
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
+DEFAULT_KINDS = {"CRC64NVME": "FULL_OBJECT"}
+"""Of checksums of uploads in parts; others are made of the parts' checksums."""
+
 Operation = Callable[["S3", Call], Response]
 
 
@@ -234,7 +237,7 @@ class S3:
         algorithm = call.header("x-amz-checksum-algorithm")
         if algorithm is not None:
             digest(algorithm)
-        kind = call.header("x-amz-checksum-type") or ("COMPOSITE" if algorithm else None)
+        kind = call.header("x-amz-checksum-type") or DEFAULT_KINDS.get(algorithm or "", "COMPOSITE")
         upload = Upload(secrets.token_hex(32), call.key, time.time(), kept_headers(call), algorithm, kind)
         self._objects.begin_upload(call.bucket, upload)
         nodes = [("Bucket", call.bucket), ("Key", call.key), ("UploadId", upload.id)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -163,6 +164,32 @@ def test_a_folder_with_the_objects_of_another_cloud_is_refused(stack, start):
     with pytest.raises(ReplayError, match="has the objects of another cloud"):
         Cloud(stack.folder, cloud.folder).start()
     assert cloud.client("s3").list_buckets()["Buckets"]
+
+
+CRASH = """
+    import os, signal, sys
+    from pathlib import Path
+    from ionfleet_replay import Cloud
+
+    cloud = Cloud(Path(sys.argv[1]), Path(sys.argv[2]), preload=())
+    cloud.start()
+    s3, place = cloud.client("s3"), {"Bucket": cloud.outputs["Bucket"], "Key": "k"}
+    s3.put_object(**place, Body=bytes(2**20))
+    upload = {**place, "UploadId": s3.create_multipart_upload(**place)["UploadId"]}
+    s3.upload_part(**upload, PartNumber=1, Body=bytes(6 * 2**20))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_crash_leaves_the_folder_and_nothing_elsewhere(stack, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    arguments = [str(stack.bucket("Bucket", events=False).write()), str(tmp_path / "cloud")]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "elsewhere")}
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(CRASH), *arguments], env=environment, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert json.loads((tmp_path / "cloud" / "cloud.json").read_text())["state"] == "running"
+    assert [path.stat().st_size // MB for path in sorted((tmp_path / "cloud" / "objects").iterdir())] == [1, 6]
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 MEMORY = """
