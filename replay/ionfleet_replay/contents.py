@@ -133,7 +133,11 @@ class Body:
     def __iter__(self) -> Iterator[bytes]:
         for descriptor, offset, length in self._opened():
             for start in range(offset, offset + length, BLOCK):
-                yield os.pread(descriptor, min(BLOCK, offset + length - start), start)
+                wanted = min(BLOCK, offset + length - start)
+                block = os.pread(descriptor, wanted, start)
+                if len(block) < wanted:
+                    raise _ended(wanted - len(block))
+                yield block
 
     def send(self, connection: socket.socket) -> None:
         """Send the bytes into a connection without reading them."""
@@ -164,8 +168,12 @@ def _send(target: int, source: int, offset: int, length: int) -> None:
     while offset < end:
         sent = os.sendfile(target, source, offset, end - offset)
         if not sent:
-            raise SourceChangedError(f"A file ended {end - offset:,} bytes early while it was read.")
+            raise _ended(end - offset)
         offset += sent
+
+
+def _ended(missing: int) -> SourceChangedError:
+    return SourceChangedError(f"A file ended {missing:,} bytes early while it was read as an object: leave it alone.")
 
 
 def _copy(target: int, source: int, offset: int, length: int) -> None:
@@ -223,7 +231,7 @@ class Files:
         path = self._folder / f"{next(self._numbers):08d}"
         # Should the blocks not come to their end, nothing will refer to the file.
         file = StoredFile(path, self._remove)
-        with path.open("xb", buffering=0) as target:
+        with path.open("xb") as target:
             for block in blocks:
                 file.size += target.write(block)
         return Content([file])

@@ -13,7 +13,7 @@ from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_
 from werkzeug.serving import ThreadedWSGIServer
 
 from ionfleet_replay.calls import Call, Environ, Handler, Hook, Response, refusal
-from ionfleet_replay.contents import BLOCK, Body
+from ionfleet_replay.contents import BLOCK, Body, SourceChangedError
 
 STOP_POLL = 0.1
 """Seconds between two looks of the accepting thread at whether it should end."""
@@ -105,6 +105,7 @@ class _Request(io.RawIOBase):
 class _RequestHandler(MotoRequestHandler):  # type: ignore[misc,unused-ignore]
     """Keeps connections open, answers without delay, and logs nothing."""
 
+    _headers_buffer: list[bytes]
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -150,14 +151,17 @@ class _RequestHandler(MotoRequestHandler):  # type: ignore[misc,unused-ignore]
 
     def _send(self, body: Body | bytes) -> None:
         """Send the headers that have been gathered, and a body behind them."""
-        if isinstance(body, Body) and body.size <= WITH_HEADERS:
-            body = b"".join(body)
-        if isinstance(body, bytes):
-            self._headers_buffer += [b"\r\n", body]
-            self.flush_headers()
-        else:
-            self.end_headers()
-            body.send(self.connection)
+        try:
+            if isinstance(body, Body) and body.size > WITH_HEADERS:
+                self.end_headers()
+                body.send(self.connection)
+            else:
+                self._headers_buffer += [b"\r\n", *body] if isinstance(body, Body) else [b"\r\n", body]
+                self.flush_headers()
+        except SourceChangedError:
+            # Too late for an error: the client sees that bytes are missing, asks again, and is told.
+            self._headers_buffer = []
+            self.close_connection = True
 
     def log(self, type: str, message: str, *args: object) -> None:
         """Stay silent: errors reach the caller as responses."""

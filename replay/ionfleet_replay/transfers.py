@@ -56,11 +56,12 @@ class Transfers:
         """
         response = self._call("GET", bucket, key, {})
         _check(response, f"{bucket}/{key} as {path}")
-        with path.open("xb", buffering=0) as target:
-            if isinstance(response.body, Body):
-                response.body.write(target.fileno())
-            else:
-                target.writelines(response.body)
+        with path.open("xb") as target:
+            try:
+                _write(response, target)
+            except BaseException:
+                path.unlink()
+                raise
 
     def _call(self, method: str, bucket: str, key: str, extra: Mapping[str, Any]) -> Response:
         access_key = self._account.credentials(ADMINISTRATOR).access_key
@@ -74,6 +75,13 @@ class Transfers:
             **extra,
         }
         return self._handle(Call(environ))
+
+
+def _write(response: Response, target: io.BufferedWriter) -> None:
+    if isinstance(response.body, Body):
+        response.body.write(target.fileno())
+    else:
+        target.writelines(response.body)
 
 
 def _check(response: Response, what: str) -> None:

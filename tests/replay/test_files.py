@@ -11,8 +11,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
+from ionfleet_aws.stores import RefusedError, S3Store
 from ionfleet_replay import Cloud, ReplayError
 from ionfleet_replay.contents import CANNOT_COPY, PART
 
@@ -94,6 +95,32 @@ def test_a_file_that_is_written_to_is_no_object_any_more(cloud, source, change):
     with pytest.raises(ReplayError, match="was written to after"):
         cloud.get_file(cloud.outputs["Bucket"], "k", source.with_name("out"))
     assert not source.with_name("out").exists()
+
+
+def test_functions_are_told_which_file_was_written_to_and_do_not_try_again(cloud, source):
+    cloud.put_file(cloud.outputs["Bucket"], "k", source)
+    with source.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(RefusedError, match=r"x\.ibd was written to after it had been put"):
+        S3Store(cloud.client("s3"), cloud.outputs["Bucket"]).get_range("k", 0, 5)
+
+
+@pytest.mark.parametrize(("function", "nothing", "size"), [("pread", b"", 10), ("sendfile", 0, MB)])
+def test_a_file_that_ends_while_it_is_sent_is_never_taken_for_whole(
+    cloud, tmp_path, monkeypatch, function, nothing, size
+):
+    (tmp_path / "file").write_bytes(bytes(size))
+    cloud.put_file(cloud.outputs["Bucket"], "k", tmp_path / "file")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, function, lambda *_: nothing)
+        with pytest.raises((HTTPClientError, IncompleteReadError)):
+            read(cloud)
+        if function == "sendfile":
+            patch.setattr(os, "copy_file_range", lambda *_: 0)
+            with pytest.raises(ReplayError, match="ended 1,048,576 bytes early"):
+                cloud.get_file(cloud.outputs["Bucket"], "k", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert len(read(cloud)) == size
 
 
 def test_what_is_no_file_is_refused(cloud, tmp_path):
