@@ -35,8 +35,9 @@ test: .venv/dev.stamp ## all tests that need nothing from elsewhere
 test-reference: .venv/dev.stamp ## compare with METASPACE's numbers (needs the reference data beside the project)
 	@$(BIN)/python -m pytest -m reference tests/reference
 
-bench: install ## time the kernels, each beside its floor
+bench: install ## time the kernels and the local cloud's objects, each beside its floor
 	@$(BIN)/python bench/kernels.py
+	@$(BIN)/python bench/objects.py
 
 lint: .venv/dev.stamp ## ruff and mypy
 	@$(BIN)/ruff check .

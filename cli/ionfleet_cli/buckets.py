@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from botocore.exceptions import ClientError
 from pydantic import BaseModel
@@ -14,15 +14,13 @@ from ionfleet_replay import Cloud
 
 Document = TypeVar("Document", bound=BaseModel)
 
-CHUNK = 2**20
-"""Bytes that are in memory while an object is downloaded."""
-
 
 class Bucket:
-    """One bucket, by the S3 client of whoever runs the cloud."""
+    """One bucket of the cloud, by the rights of whoever runs it."""
 
-    def __init__(self, client: Any, name: str) -> None:
-        self._client = client
+    def __init__(self, cloud: Cloud, name: str) -> None:
+        self._cloud = cloud
+        self._client = cloud.client("s3")
         self._name = name
 
     def get(self, key: str) -> bytes | None:
@@ -50,16 +48,12 @@ class Bucket:
         self._client.put_object(Bucket=self._name, Key=key, Body=data)
 
     def upload(self, key: str, path: Path) -> None:
-        """Write an object from a file, in parts where it is large."""
-        self._client.upload_file(str(path), self._name, key)
+        """Make an object of a file, which it refers to: the file must stay as it is."""
+        self._cloud.put_file(self._name, key, path)
 
     def download(self, key: str, path: Path) -> None:
-        """Write an object to a file."""
-        # One request an object: most are small images, for which `download_file` would make two.
-        answer = self._client.get_object(Bucket=self._name, Key=key)
-        with path.open("wb") as file:
-            for chunk in answer["Body"].iter_chunks(CHUNK):
-                file.write(chunk)
+        """Write an object to a new file."""
+        self._cloud.get_file(self._name, key, path)
 
 
 @dataclass(frozen=True)
@@ -73,6 +67,5 @@ class Buckets:
     @classmethod
     def of(cls, cloud: Cloud) -> Buckets:
         """Return the buckets that the cloud's stack names in its outputs."""
-        client = cloud.client("s3")
         names = (cloud.outputs[f"{which}Bucket"] for which in ("Input", "Work", "Results"))
-        return cls(*(Bucket(client, name) for name in names))
+        return cls(*(Bucket(cloud, name) for name in names))

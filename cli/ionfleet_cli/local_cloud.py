@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -17,6 +18,9 @@ from ionfleet_replay import Cloud, Observation, synthesize
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 """Where the CDK app is: the package is installed from its sources."""
+
+ON_DISK = "/var/tmp"  # noqa: S108 - the folder made there has a name that nobody can guess, and is its owner's
+"""Where large temporary files go where nobody has chosen another place by TMPDIR."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -56,7 +60,7 @@ def running_cloud(
     """
     with _cloud_folder(display, keep=keep) as folder:
         began = time.monotonic()
-        cloud = Cloud(assembly, folder, observer=observer, workers=workers)
+        cloud = Cloud(assembly, folder, observer=observer, workers=workers, keep_objects=keep)
         cloud.start()
         try:
             display.note(f"Local cloud ready in {terminal.elapsed(time.monotonic() - began)}")
@@ -68,7 +72,7 @@ def running_cloud(
 
 @contextmanager
 def _cloud_folder(display: Display, *, keep: bool) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="ionfleet-cloud-"))
+    folder = Path(tempfile.mkdtemp(prefix="ionfleet-cloud-", dir=_place()))
     try:
         yield folder
     finally:
@@ -76,6 +80,12 @@ def _cloud_folder(display: Display, *, keep: bool) -> Iterator[Path]:
             display.note(f"The local cloud's folder is {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _place() -> str | None:
+    """Return where the cloud's folder goes, None for the default: it holds objects, and /tmp may be memory."""
+    chosen = "TMPDIR" in os.environ or not os.access(ON_DISK, os.W_OK)
+    return None if chosen else ON_DISK
 
 
 @contextmanager

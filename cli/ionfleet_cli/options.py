@@ -76,7 +76,9 @@ Workers = Annotated[
 ]
 Keep = Annotated[
     bool,
-    typer.Option("--keep", help="Keep the folder of the local cloud, its logs included.", rich_help_panel=_LOCAL),
+    typer.Option(
+        "--keep", help="Keep the folder of the local cloud, its logs and objects included.", rich_help_panel=_LOCAL
+    ),
 ]
 Plan = Annotated[
     list[str] | None,

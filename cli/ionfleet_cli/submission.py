@@ -55,7 +55,7 @@ def import_databases(
 
 
 def upload_dataset(buckets: Buckets, dataset: LocalDataset, configuration: JobConfiguration) -> None:
-    """Upload a dataset, its configuration first: it counts from the moment that the pair is complete."""
+    """Put a dataset in, its configuration first: it counts from the moment that the pair is complete."""
     fields = configuration.model_dump(mode="json", exclude_unset=True)
     buckets.input.put(f"{FOLDER}{dataset.stem}.{CONFIGURATION}", json.dumps(fields).encode())
     for path in (dataset.ibd, dataset.imzml):

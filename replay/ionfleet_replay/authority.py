@@ -20,8 +20,6 @@ REFUSALS = {
 }
 """The status and the error code with which each service denies access."""
 
-DRAINED_AT_ONCE = 2**20
-
 
 class Authority:
     """Decides on accesses, and tells `decided` of each. To the server it is a hook.
@@ -38,7 +36,7 @@ class Authority:
     def __call__(self, call: Call, proceed: Handler) -> Response:
         """Refuse a call whose principal lacks a permission for it."""
         if call.access_key is None:
-            return _refuse(call, *REFUSALS["s3"], "Anonymous users may do nothing: sign the request.")
+            return refusal(call, *REFUSALS["s3"], "Anonymous users may do nothing: sign the request.")
         principal = self._account.principal(call.access_key) or ADMINISTRATOR
         if principal == ADMINISTRATOR:
             return proceed(call)
@@ -51,9 +49,9 @@ class Authority:
                 self.require(principal, missing.action, missing.resource)
         except UnknownNeedError as unknown:
             message = f"The local cloud does not know what permission {unknown} needs."
-            return _refuse(call, "501 Not Implemented", "NotImplemented", message)
+            return refusal(call, "501 Not Implemented", "NotImplemented", message)
         except AccessDeniedError as denied:
-            return _refuse(call, *REFUSALS[call.service], str(denied))
+            return refusal(call, *REFUSALS[call.service], str(denied))
         return response
 
     def require(self, principal: str, action: str, resource: str, context: Mapping[str, str] | None = None) -> None:
@@ -71,14 +69,3 @@ class Authority:
             known |= {"aws:sourcearn": principal, "aws:sourceaccount": self._account.id}
             return Access(EVENTS, action, resource, known)
         return Access(principal, action, resource, known)
-
-
-def _refuse(call: Call, status: str, code: str, message: str) -> Response:
-    """Return an error once the request has been read, so that the connection can go on."""
-    if call.service == "s3":
-        stream = call.environ["wsgi.input"]
-        left = int(call.environ.get("CONTENT_LENGTH") or 0)
-        while left > 0 and (data := stream.read(min(left, DRAINED_AT_ONCE))):
-            left -= len(data)
-    response = refusal(call, status, code, message)
-    return Response(status, [("Content-Length", "0")], []) if call.method == "HEAD" else response

@@ -12,6 +12,8 @@ from typing import Any, Protocol, TypeAlias
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from ionfleet_replay import operations
+
 Environ: TypeAlias = dict[str, Any]
 
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/aws4_request")
@@ -56,7 +58,7 @@ class Call:
     def header(self, name: str) -> str | None:
         """Return a request header's value."""
         key = name.upper().replace("-", "_")
-        value: str | None = self.environ.get(key if key.startswith("CONTENT_") else f"HTTP_{key}")
+        value: str | None = self.environ.get(key if key in ("CONTENT_LENGTH", "CONTENT_TYPE") else f"HTTP_{key}")
         return value
 
     @cached_property
@@ -64,6 +66,12 @@ class Call:
         """The first value of every query parameter; empty ones are kept."""
         parsed = parse_qs(self.environ.get("QUERY_STRING", ""), keep_blank_values=True)
         return {name: values[0] for name, values in parsed.items()}
+
+    @cached_property
+    def amz_headers(self) -> dict[str, str]:
+        """The headers that S3 itself has defined, by their names in lower case."""
+        own = (name for name in self.environ if name.startswith("HTTP_X_AMZ_"))
+        return {name[5:].lower().replace("_", "-"): self.environ[name] for name in own}
 
     @cached_property
     def path(self) -> str:
@@ -80,6 +88,12 @@ class Call:
     def key(self) -> str:
         """The key of an S3 call; empty where it is about none."""
         return self.path.removeprefix("/").partition("/")[2]
+
+    @property
+    def _about(self) -> str:
+        if self.key:
+            return operations.OF_OBJECT
+        return operations.OF_BUCKET if self.bucket else operations.OF_ALL
 
     @cached_property
     def body(self) -> bytes:
@@ -100,19 +114,10 @@ class Call:
     def operation(self) -> str:
         """The operation's name, such as PutObject or SendMessage."""
         if self.service == "s3":
-            return s3_operation(self)
+            copies = "x-amz-copy-source" in self.amz_headers
+            return operations.named(self.method, self._about, self.query, copies=copies)
         target = self.header("X-Amz-Target")
         return target.rpartition(".")[2] if target is not None else str(self.parameters.get("Action", ""))
-
-
-def s3_operation(call: Call) -> str:
-    """Return which of the writes that matter here an S3 call is, else its method and what it is about."""
-    query = {name for name in call.query if name != "x-id" and not name.startswith("X-Amz-")}
-    if call.method == "PUT" and call.key and not query:
-        return "CopyObject" if call.header("x-amz-copy-source") else "PutObject"
-    if call.method == "POST" and call.key and "uploadId" in query:
-        return "CompleteMultipartUpload"
-    return f"{call.method} {'object' if call.key else 'bucket'} {','.join(sorted(query))}".rstrip()
 
 
 class Hook(Protocol):

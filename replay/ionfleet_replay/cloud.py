@@ -29,15 +29,18 @@ from ionfleet_replay.events import EventBus, object_created
 from ionfleet_replay.executions import Executions, Machine
 from ionfleet_replay.functions import INVOCATION, Functions
 from ionfleet_replay.iam import Policies
+from ionfleet_replay.objects import Objects
 from ionfleet_replay.observations import AccessDecided, DeadLetter, Invocation, Observation, Observer
 from ionfleet_replay.paths import Json
 from ionfleet_replay.queues import EventSource, Poller
+from ionfleet_replay.s3 import S3
 from ionfleet_replay.sandbox import PRELOAD, Zygote
 from ionfleet_replay.server import Moto, Server
 from ionfleet_replay.stack import Stack, StateMachine
 from ionfleet_replay.states import Interpreter
 from ionfleet_replay.tasks import Integrations
 from ionfleet_replay.template import Template
+from ionfleet_replay.transfers import Transfers
 
 T = TypeVar("T")
 
@@ -68,7 +71,7 @@ class Cloud:
     assembly
         A cloud assembly (`cdk.out`) with one stack.
     folder
-        Where logs, scratch files and `cloud.json` (what the cloud is, and whether it still runs) go.
+        Where logs, scratch files, objects and `cloud.json` (what the cloud is, and whether it still runs) go.
     observer
         Hears what happens; called from the cloud's threads, must return quickly and not call the cloud.
     workers
@@ -78,11 +81,13 @@ class Cloud:
     clock
         What retries, waits and visibility timeouts wait on; handlers run in real time whatever it is. By default
         what nothing but time keeps waiting is skipped: nobody waits an hour at a laptop for a message to come back.
+    keep_objects
+        Whether the objects' files stay in the folder when the cloud stops, with `objects.jsonl` to tell which is which.
 
     Example
     -------
     >>> with Cloud(Path("cdk.out"), Path("run")) as cloud:  # doctest: +SKIP
-    ...     cloud.client("s3").upload_file("x.imzML", cloud.outputs["InputBucket"], "datasets/x.imzML")
+    ...     cloud.put_file(cloud.outputs["InputBucket"], "datasets/x.imzML", Path("x.imzML"))
     ...     cloud.wait_idle(60)
     """
 
@@ -95,6 +100,7 @@ class Cloud:
         workers: int | None = None,
         preload: Sequence[str] = PRELOAD,
         clock: Clock | None = None,
+        keep_objects: bool = False,
     ) -> None:
         self.outputs: dict[str, str] = {}
         self.folder = folder.resolve()
@@ -114,6 +120,8 @@ class Cloud:
         self._executions = Executions(self._account, self._bus, *shared)
         self._asynchronous = AsynchronousInvocations(self._account, self._functions, *shared)
         self._requests = hooks.Requests()
+        self._objects = Objects(self.folder / "objects", self._written)
+        self._keep_objects = keep_objects
         self._denials: list[AccessDecided] = []
         self._authority = Authority(self._account, self._decided)
         self._pollers: list[Poller] = []
@@ -130,6 +138,37 @@ class Cloud:
     def client(self, service: str) -> Any:
         """Return a boto3 client that may do anything in this cloud."""
         return self._account.client(service)
+
+    def put_file(self, bucket: str, key: str, path: Path) -> None:
+        """Put a file of this machine as an object that refers to it: nothing is copied, and nobody may write to it.
+
+        To functions and rules it is an object like any other, with the etag of an upload by the AWS CLI.
+
+        Raises
+        ------
+        ReplayError
+            It is not a regular file, someone writes to it, or S3 refuses the object.
+        OSError
+            The file is missing, or cannot be read.
+        """
+        self._transfers().put(bucket, key, path)
+
+    def get_file(self, bucket: str, key: str, path: Path) -> None:
+        """Write an object to a new file, without its bytes passing through a socket.
+
+        Raises
+        ------
+        TransferError
+            There is no such object, or S3 does not give it.
+        OSError
+            The file is there already, or cannot be written.
+        """
+        self._transfers().get(bucket, key, path)
+
+    def _transfers(self) -> Transfers:
+        if self._server is None:
+            raise ReplayError("The cloud has not been started.")
+        return Transfers(self._account, self._server.handle)
 
     def invocations(self) -> list[Invocation]:
         """Return every invocation that has ended, in order of their ends."""
@@ -161,7 +200,7 @@ class Cloud:
         ReplayError
             The template holds something that the local runtime does not implement; nothing is left running.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._objects.open()
         loop = asyncio.new_event_loop()
         self._background.open(loop)
         self._thread = threading.Thread(target=loop.run_forever, name="cloud-loop", daemon=True)
@@ -178,16 +217,16 @@ class Cloud:
         self._write_state("running")
 
     def _serve(self) -> Server:
-        moto = Moto(self._account.id)
         server = Server(
-            moto,
+            Moto(self._account.id),
             [
                 self._requests,
                 hooks.refuse_unimplemented,
                 self._authority,
-                hooks.ObjectWrites(moto, self._written),
+                hooks.ExpectedOwner(self._account.id),
                 hooks.Messages(self._sent),
                 hooks.ExecutionCalls(self._executions.begin, self._executions.stop, self._executions.ended_at),
+                S3(self._objects),
             ],
         )
         self._account.endpoint_url = server.endpoint_url
@@ -362,13 +401,14 @@ class Cloud:
         self._call(run())
 
     def stop(self) -> None:
-        """End every process, thread and connection, and forget every object; logs stay in the folder."""
+        """End every process, thread and connection, and forget every object unless they are kept; logs stay."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
         with ExitStack() as ending:
             ending.callback(self._write_state, "stopped")
             ending.callback(shutil.rmtree, self.folder / "tmp", ignore_errors=True)
+            ending.callback(self._objects.close, keep=self._keep_objects)
             ending.callback(moto_patches.drop_account, self._account.id)
             ending.callback(self._account.close)
             ending.callback(self._end_loop, thread)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import threading
 from collections import defaultdict
@@ -11,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from ionfleet_replay.calls import Call, Environ, Handler, Response, answer, refusal
+from ionfleet_replay.calls import Call, Handler, Response, answer, refusal
 from ionfleet_replay.states import PAYLOAD_LIMIT
 
 SERVICES = frozenset({"s3", "sqs", "sns", "states", "sts"})
@@ -19,15 +18,13 @@ SERVICES = frozenset({"s3", "sqs", "sns", "states", "sts"})
 UNTRUE = {"states": frozenset({"GetExecutionHistory", "DescribeMapRun", "ListMapRuns"})}
 """Operations that moto answers with something that is not so."""
 
-WRITES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
-"""S3 operations that make an object; their names are also the reasons that events give."""
-
-STRIPES = 1024
-
 
 @dataclass(frozen=True)
 class Written:
-    """An object that a call has just made; `etag` without quotes, `version` None in unversioned buckets."""
+    """An object that a call has just made.
+
+    `etag` is without quotes, `version` None in unversioned buckets, `reason` the operation, as events give it.
+    """
 
     bucket: str
     key: str
@@ -74,59 +71,22 @@ class Requests:
             return self.begun > self._ended
 
 
-class ObjectWrites:
-    """One writer at a time for each key, and one report of each object written.
+class ExpectedOwner:
+    """Refuses calls about a bucket that they expect to belong to another account."""
 
-    moto checks `If-None-Match` and writes without a lock; here both happen within one.
-    """
+    HEADERS = ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner")
 
-    def __init__(self, moto: Handler, written: Callable[[Written], None]) -> None:
-        self._moto = moto
-        self._written = written
-        self._locks = [threading.Lock() for _ in range(STRIPES)]
-        self._completed: set[str] = set()
+    def __init__(self, account_id: str) -> None:
+        self._account_id = account_id
 
     def __call__(self, call: Call, proceed: Handler) -> Response:
-        """Serialise writes to a key; tell of those that succeeded before the client hears of it."""
-        if call.service != "s3" or call.operation not in WRITES:
-            return proceed(call)
-        with self._locks[hash((call.bucket, call.key)) % STRIPES]:
-            response = proceed(call)
-            if response.ok and not self._repeated(call):
-                self._written(self._describe(call))
-        return response
-
-    def _repeated(self, call: Call) -> bool:
-        """Return whether this completes an upload that was completed before, which writes nothing."""
-        upload = call.query.get("uploadId")
-        if upload is None:
-            return False
-        repeated = upload in self._completed
-        self._completed.add(upload)
-        return repeated
-
-    def _describe(self, call: Call) -> Written:
-        response = self._moto(Call(_head(call.environ)))
-        if not response.ok:
-            raise RuntimeError(f"{call.bucket}/{call.key} was written but cannot be described: {response.status}")
-        return Written(
-            bucket=call.bucket,
-            key=call.key,
-            size=int(response.header("Content-Length") or 0),
-            etag=(response.header("ETag") or "").strip('"'),
-            version=response.header("x-amz-version-id"),
-            reason=call.operation,
-        )
-
-
-def _head(environ: Environ) -> Environ:
-    """Return the request that asks for the headers of the object that `environ` writes."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("HTTP_")}
-    for name in ("HTTP_HOST", "HTTP_AUTHORIZATION"):
-        kept[name] = environ.get(name, "")
-    for name in ("RAW_URI", "REQUEST_URI"):
-        kept[name] = str(environ.get(name, "")).partition("?")[0]
-    return {**kept, "REQUEST_METHOD": "HEAD", "QUERY_STRING": "", "CONTENT_LENGTH": "0", "wsgi.input": io.BytesIO()}
+        """Let a call proceed that expects nothing, or what is so."""
+        for name in self.HEADERS:
+            expected = call.header(name)
+            if call.service == "s3" and expected not in (None, self._account_id):
+                message = f"The bucket belongs to the account {self._account_id}, but {name} is {expected}."
+                return refusal(call, "403 Forbidden", "AccessDenied", message)
+        return proceed(call)
 
 
 class Messages:

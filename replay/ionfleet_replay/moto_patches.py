@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.core.base_backend import BackendDict
-from moto.s3.models import FakeKey, FakeMultipart, s3_backends
 from moto.stepfunctions.models import stepfunctions_backends
 
 from ionfleet_replay.events import ExecutionStatus
@@ -27,15 +26,6 @@ def finish_execution(account_id: str, region: str, ended: ExecutionStatus) -> No
 
 
 def drop_account(account_id: str) -> None:
-    """Forget everything of one account; moto's own reset forgets all accounts, and other clouds' objects with them."""
-    for partition in s3_backends[account_id].values():
-        for bucket in partition.buckets.values():
-            s3_backends.bucket_accounts.pop(bucket.name, None)
-    for kind in (FakeKey, FakeMultipart):
-        ours = [each for each in kind.instances_tracked if each.account_id == account_id]
-        for each in ours:
-            each.dispose()
-        gone = set(map(id, ours))
-        kind.instances_tracked[:] = [each for each in kind.instances_tracked if id(each) not in gone]
+    """Forget everything of one account; moto's own reset forgets all accounts, and other clouds' state with them."""
     for backends in list(BackendDict._instances):
         backends.pop(account_id, None)

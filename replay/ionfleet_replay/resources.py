@@ -90,9 +90,6 @@ def _bucket(stack: Stack, properties: Fields) -> Created:
     if status is not None:
         client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
     if _sends_events(properties.section("NotificationConfiguration")):
-        client.put_bucket_notification_configuration(
-            Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
-        )
         stack.notifying_buckets.add(name)
     return Created(name, {"Arn": f"arn:aws:s3:::{name}"})
 

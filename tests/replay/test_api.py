@@ -5,7 +5,7 @@ from __future__ import annotations
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto.s3.models import FakeKey, s3_backends
+from moto.sqs.models import sqs_backends
 
 from ionfleet_replay import moto_patches
 from ionfleet_replay.account import ADMINISTRATOR, Account
@@ -72,20 +72,14 @@ def test_an_account_knows_whose_credentials_it_issued():
     assert account.principal("AKIAUNKNOWN") is None
 
 
-def test_dropping_an_account_forgets_its_objects_and_those_of_no_other(stack, start):
-    stack.bucket("Bucket", events=False)
+def test_dropping_an_account_forgets_what_moto_has_of_it_and_of_no_other(stack, start):
+    stack.queue("Queue")
     one, two = start(stack), start(stack)
-    for cloud in (one, two):
-        cloud.client("s3").put_object(Bucket=cloud.outputs["Bucket"], Key="k", Body=b"x")
     accounts = [cloud.client("sts").get_caller_identity()["Account"] for cloud in (one, two)]
-    bucket = one.outputs["Bucket"]
+    assert all(account in sqs_backends for account in accounts)
     one.stop()
-    assert accounts[0] not in s3_backends
-    assert bucket not in s3_backends.bucket_accounts
-    tracked = {key.account_id for key in FakeKey.instances_tracked}
-    assert accounts[0] not in tracked
-    assert accounts[1] in tracked
-    assert two.client("s3").get_object(Bucket=two.outputs["Bucket"], Key="k")["Body"].read() == b"x"
+    assert accounts[0] not in sqs_backends
+    assert two.client("sqs").list_queues()["QueueUrls"] == [two.outputs["Queue"]]
 
 
 def test_an_execution_can_be_recorded_as_ended(stack, start):

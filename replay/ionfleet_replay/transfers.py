@@ -1,0 +1,92 @@
+"""Files of this machine into the cloud and out of it: calls like any other, but by reference and without a socket."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from ionfleet_replay.account import ADMINISTRATOR, Account
+from ionfleet_replay.calls import Call, Environ, Handler, Response
+from ionfleet_replay.contents import Body, LocalFile
+from ionfleet_replay.errors import ReplayError
+
+
+class TransferError(ReplayError):
+    """S3 did not take a file, or did not give an object; `code` as S3 has it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Transfers:
+    """Makes calls in this process, in the name of who runs the cloud: every hook sees them."""
+
+    def __init__(self, account: Account, handle: Handler) -> None:
+        self._account = account
+        self._handle = handle
+
+    def put(self, bucket: str, key: str, path: Path) -> None:
+        """Make an object that refers to a file; its bytes are read once, for the etag.
+
+        Raises
+        ------
+        ReplayError
+            It is not a regular file, someone writes to it, or S3 refuses the object.
+        OSError
+            The file is missing, or cannot be read.
+        """
+        with LocalFile(path) as file:
+            response = self._call("PUT", bucket, key, {"wsgi.input": file, "CONTENT_LENGTH": str(file.size)})
+        _check(response, f"{path} as {bucket}/{key}")
+
+    def get(self, bucket: str, key: str, path: Path) -> None:
+        """Write an object to a new file.
+
+        Raises
+        ------
+        TransferError
+            There is no such object, or S3 does not give it.
+        OSError
+            The file is there, or cannot be written.
+        """
+        response = self._call("GET", bucket, key, {})
+        _check(response, f"{bucket}/{key} as {path}")
+        with path.open("xb") as target:
+            try:
+                _write(response, target)
+            except BaseException:
+                path.unlink()
+                raise
+
+    def _call(self, method: str, bucket: str, key: str, extra: Mapping[str, Any]) -> Response:
+        access_key = self._account.credentials(ADMINISTRATOR).access_key
+        environ: Environ = {
+            "REQUEST_METHOD": method,
+            # As WSGI has it: the bytes of the path, as characters.
+            "PATH_INFO": os.fsencode(f"/{bucket}/{key}").decode("latin-1"),
+            "QUERY_STRING": "",
+            "HTTP_AUTHORIZATION": f"Credential={access_key}/20000101/{self._account.region}/s3/aws4_request",
+            "wsgi.input": io.BytesIO(),
+            **extra,
+        }
+        return self._handle(Call(environ))
+
+
+def _write(response: Response, target: io.BufferedWriter) -> None:
+    if isinstance(response.body, Body):
+        response.body.write(target.fileno())
+    else:
+        target.writelines(response.body)
+
+
+def _check(response: Response, what: str) -> None:
+    if response.ok:
+        return
+    error = ElementTree.fromstring(b"".join(response.body))  # noqa: S314 - this process has just written it
+    code = error.findtext("Code") or response.status
+    raise TransferError(code, f"{what}: {error.findtext('Message')} ({code})")
