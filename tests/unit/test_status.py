@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from ionfleet.brief import plan_key, read_brief
+from ionfleet.errors import AttemptEndedError
 from ionfleet.findings import Finding
 from ionfleet.identity import timestamp
 from ionfleet.jobs import End, State, read_end
@@ -38,6 +40,7 @@ FACTS = {
     "invalid": [["H2O", "-CO2", "no C to lose"]],
     "annotations": {"small": {"5": 1, "10": 1, "20": 2, "50": 2}},
     "images": 8,
+    "render_tasks": 1,
 }
 STAGES = {
     "sort": "2026-05-04T12:00:10.000Z",
@@ -107,9 +110,9 @@ class TestSuccess:
         seen = []
         replace = cloud.results.replace
 
-        def note(key: str, data: bytes) -> None:
+        def note(key: str, data: bytes, etag: str | None) -> bool:
             seen.append(set(published(cloud)))
-            replace(key, data)
+            return replace(key, data, etag)
 
         monkeypatch.setattr(cloud.results, "replace", note)
         end(cloud, outcome("SUCCEEDED"))
@@ -225,9 +228,8 @@ class TestFailure:
 class TestOrder:
     def test_an_abort_that_came_first_is_not_followed_by_results(self, cloud: Stores) -> None:
         end(cloud, outcome("ABORTED", by="event-1"))
-        completion = end(cloud, outcome("SUCCEEDED", 6))
-        assert completion.status.state == "ABORTED"
-        assert not completion.announce
+        with pytest.raises(AttemptEndedError, match=r"ended as ABORTED at .* is not published\. Upload one"):
+            end(cloud, outcome("SUCCEEDED", 6))
         assert set(published(cloud)) == {"status.json"}
         assert published(cloud)["status.json"]["state"] == "ABORTED"
 
@@ -248,8 +250,10 @@ class TestOrder:
 
     @pytest.mark.parametrize("order", list(itertools.permutations(["SUCCEEDED", "FAILED", "ABORTED"])), ids="-".join)
     def test_the_first_news_decides_and_the_rest_agrees(self, cloud: Stores, order: tuple[State, ...]) -> None:
-        states = [end(cloud, outcome(state, number, by=state)).status.state for number, state in enumerate(order * 2)]
-        assert set(states) == {order[0]}
+        for number, state in enumerate(order * 2):
+            contradicts = state == "SUCCEEDED" != order[0]
+            with pytest.raises(AttemptEndedError) if contradicts else nullcontext():
+                assert end(cloud, outcome(state, number, by=state)).status.state == order[0]
         assert published(cloud)["status.json"]["state"] == order[0]
         assert ("summary.json" in published(cloud)) == (order[0] == "SUCCEEDED")
 
