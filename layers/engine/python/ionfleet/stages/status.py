@@ -167,16 +167,14 @@ def abandon_plan(
     return completion
 
 
-def abandon_message(
-    results: ObjectStore, queue: str, message: str, body: str, now: datetime, links: Links = NOWHERE
-) -> None:
+def abandon_message(results: ObjectStore, queue: str, message: str, body: str, now: datetime) -> None:
     """Report a message that nobody could read, under its id."""
     failure = Failure(
         error="UnreadableMessage",
         message=f"A message of {len(body):,} characters came to {queue} that is no event of S3. It is kept in the work "
         f"bucket as {_letter_key(queue, message)}; find out who sends to the queue, since S3's events never look so.",
     )
-    _report_message(results, message, failure, now, links)
+    _report_message(results, message, failure, now, NOWHERE)
 
 
 def abandon_upload(
