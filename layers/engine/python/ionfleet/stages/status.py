@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from ionfleet.brief import PlanBrief, plan_key, read_brief
 from ionfleet.errors import AttemptEndedError, DamagedObjectError, InvalidInputError
 from ionfleet.identity import timestamp
-from ionfleet.jobs import End, Failure, State, end_attempt, end_message
+from ionfleet.jobs import End, Failure, State, end_attempt, end_message, read_end
 from ionfleet.progress import planned_tasks, progress_on_entering, progress_within
 from ionfleet.reasons import failure_of
 from ionfleet.status import (
@@ -111,8 +111,7 @@ def conclude(
 
     The decision comes before anything is published, so that nothing follows an end that came first: a job that was
     stopped stays stopped, though its last task may still run. Whoever finds that success was decided, even with news
-    of a later stop, carries the publication through, since the one who decided may have died over it. All that could
-    stand against success is therefore read before it is decided.
+    of a later stop, carries the publication through, since the one who decided may have died over it.
 
     Raises
     ------
@@ -127,10 +126,9 @@ def conclude(
         return None
     plan = read_brief(work, key)
     invocations = read_invocations(work, execution)
-    facts = _read_facts(work, execution) if outcome.state == "SUCCEEDED" else None
-    end = end_attempt(work, execution, _end(work, execution, outcome))
-    if end.state == "SUCCEEDED":
-        facts = facts if facts is not None else _read_facts(work, execution)
+    end = read_end(work, execution) or _decide(work, execution, outcome)
+    facts = _read_facts(work, execution) if end.state == "SUCCEEDED" else None
+    if facts is not None:
         _publish(work, results, plan, to_json(build_summary(plan, facts, end, summarize(invocations))))
     status = _job_status(work, plan, end, _reached(results, plan, end), invocations)
     found = None if facts is None else facts.get("annotations")
@@ -207,6 +205,13 @@ def _letter_key(queue: str, message: str) -> str:
 def _report_message(results: ObjectStore, message: str, failure: Failure, now: datetime, links: Links) -> None:
     status = _failed_upload(message, timestamp(now), failure).model_copy(update={"links": dict(links) or None})
     report_input(results, message_status_key(message), status)
+
+
+def _decide(work: ObjectStore, execution: str, outcome: Outcome) -> End:
+    """Decide how an attempt ended, unless someone else just did."""
+    if outcome.state == "SUCCEEDED":
+        _read_facts(work, execution)  # what could stand against success must do so before it is decided
+    return end_attempt(work, execution, _end(work, execution, outcome))
 
 
 def _end(work: ObjectStore, execution: str, outcome: Outcome) -> End:
