@@ -43,6 +43,7 @@ def handle_entry(event: dict[str, Any], context: LambdaContext) -> dict[str, Any
         bind(entry.execution)
         links = Console(environment).job(entry.execution)
         advance(work, results, entry.execution, entry.stage, entry.entered, links)
+        metrics.add_metric("StagesEntered", MetricUnit.Count, 1)
     return {"execution": entry.execution, "stage": entry.stage}
 
 

@@ -289,6 +289,20 @@ class TestSeveralDatasets:
         (current,) = [summary for summary in summaries if summary["job"] == replaced["job"]]
         assert current["dataset"]["pixels"] == third.spectra
 
+    def test_the_same_bytes_dropped_four_times_at_once_are_one_job_which_all_of_them_are_told(
+        self, laboratory: Laboratory, tiny_datasets: list[SimulatedDataset], tiny_database: bytes
+    ) -> None:
+        laboratory.upload("databases/lipids.tsv", tiny_database)
+        laboratory.wait()
+        for number in range(4):
+            laboratory.upload_dataset(tiny_datasets[0], f"datasets/lab-{number}", **CONFIGURATION)
+        laboratory.wait()
+        status = laboratory.job_status()
+        assert (status["state"], status["attempt"]) == ("SUCCEEDED", 1)
+        for number in range(4):
+            upload = laboratory.input_status(f"datasets/lab-{number}/tiny-0")
+            assert (upload["state"], upload["job"]) == ("planned", status["job"])
+
     def test_all_of_many_dropped_at_once_end(
         self, laboratory: Laboratory, tiny_datasets: list[SimulatedDataset], tiny_database: bytes
     ) -> None:
