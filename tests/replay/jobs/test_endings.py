@@ -235,35 +235,18 @@ class TestExecutions:
         assert laboratory.results("") == before
 
 
-class TestInputs:
-    def test_a_database_that_is_refused_is_told_by_itself_and_by_the_job_that_names_it(
-        self, laboratory: Laboratory, tiny_datasets: list[SimulatedDataset]
-    ) -> None:
-        laboratory.upload("databases/broken.tsv", b"id\tname\tformula\n1\tGlucose\tC6H12O6\n2\tSalt\tNaCl.H2O\n")
-        laboratory.wait()
-        laboratory.upload_dataset(tiny_datasets[0], polarity="positive", databases=["broken"])
-        laboratory.wait()
-        for name in ("databases/broken", "datasets/small/tiny-0"):
-            status = laboratory.input_status(name)
-            assert (status["state"], status["error"]) == ("rejected", "InvalidDatabaseError"), name
-            assert "row 3" in status["message"].lower(), name
-        assert laboratory.job_statuses() == []
-
-    def test_a_dataset_waits_for_its_other_file_for_as_long_as_it_takes(
-        self, laboratory: Laboratory, tiny_datasets: list[SimulatedDataset], tiny_database: bytes
-    ) -> None:
-        dataset = tiny_datasets[0]
-        laboratory.upload("databases/lipids.tsv", tiny_database)
-        laboratory.upload("datasets/a/tiny.job.json", json.dumps(CONFIGURATION).encode())
-        for _ in range(2):
-            laboratory.upload("datasets/a/tiny.imzML", dataset.imzml.read_bytes())
-            laboratory.wait()
-            status = laboratory.input_status("datasets/a/tiny")
-            assert (status["state"], status["waiting_for"]) == ("waiting", "tiny.ibd")
-        assert laboratory.job_statuses() == []
-        laboratory.upload("datasets/a/tiny.ibd", dataset.ibd.read_bytes())
-        laboratory.wait()
-        assert laboratory.job_status()["state"] == "SUCCEEDED"
+def test_a_database_that_is_refused_is_told_by_itself_and_by_the_job_that_names_it(
+    laboratory: Laboratory, tiny_datasets: list[SimulatedDataset]
+) -> None:
+    laboratory.upload("databases/broken.tsv", b"id\tname\tformula\n1\tGlucose\tC6H12O6\n2\tSalt\tNaCl.H2O\n")
+    laboratory.wait()
+    laboratory.upload_dataset(tiny_datasets[0], polarity="positive", databases=["broken"])
+    laboratory.wait()
+    for name in ("databases/broken", "datasets/small/tiny-0"):
+        status = laboratory.input_status(name)
+        assert (status["state"], status["error"]) == ("rejected", "InvalidDatabaseError"), name
+        assert "row 3" in status["message"].lower(), name
+    assert laboratory.job_statuses() == []
 
 
 class TestSeveralDatasets:
