@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from ionfleet.brief import read_brief
+from ionfleet.jobs import read_end
 from ionfleet_aws import clients
 from ionfleet_aws.environment import LauncherEnvironment, read_environment
 from ionfleet_aws.events import ObjectCreatedRecord
@@ -17,8 +18,12 @@ from ionfleet_aws.queues import queue_handler
 def handler(record: ObjectCreatedRecord) -> None:
     """Start the execution of one plan; Step Functions takes each name once, so that duplicates start nothing."""
     environment = read_environment(LauncherEnvironment)
-    plan = read_brief(clients.bucket(environment.work_bucket), record.key)
+    work = clients.bucket(environment.work_bucket)
+    plan = read_brief(work, record.key)
     bind(plan.execution)
+    if read_end(work, plan.execution) is not None:
+        logger.warning("Attempt has ended: it is not started again")
+        return
     states = clients.states()
     try:
         states.start_execution(

@@ -8,18 +8,43 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from ionfleet.stages.status import Completion, abandon_plan, abandon_upload, conclude, keep_letter
+from ionfleet.stages.status import (
+    Completion,
+    abandon_message,
+    abandon_plan,
+    abandon_upload,
+    advance,
+    conclude,
+    keep_letter,
+)
 from ionfleet_aws import clients
+from ionfleet_aws.console import Console
 from ionfleet_aws.environment import StatusEnvironment, read_environment
-from ionfleet_aws.events import DeadLetterRecord, read_end
-from ionfleet_aws.handlers import bind, instrumented, logged_errors, public_errors
+from ionfleet_aws.events import DeadLetterRecord, StageEntered, read_end
+from ionfleet_aws.handlers import bind, instrumented, logged_errors, parse_event, public_errors
 from ionfleet_aws.observability import logger, metrics
 from ionfleet_aws.queues import queue_handler
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer the state machine, EventBridge, or a dead-letter queue."""
-    return handle_letters(event, context) if "Records" in event else handle_end(event, context)
+    if "Records" in event:
+        return handle_letters(event, context)
+    return handle_entry(event, context) if "entered" in event else handle_end(event, context)
+
+
+@instrumented
+def handle_entry(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
+    """Say how far the attempt is that the state machine speaks of."""
+    environment = read_environment(StatusEnvironment)
+    work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
+    with logged_errors(), public_errors():
+        entry = parse_event(event, StageEntered)
+        bind(entry.execution)
+        links = Console(environment).job(entry.execution)
+        advance(work, results, entry.execution, entry.stage, entry.entered, links)
+        metrics.add_metric("StagesEntered", MetricUnit.Count, 1)
+    return {"execution": entry.execution, "stage": entry.stage}
 
 
 @instrumented
@@ -30,7 +55,8 @@ def handle_end(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     with logged_errors(), public_errors():
         execution, outcome = read_end(event)
         logger.append_keys(execution=execution)
-        _tell(environment, conclude(work, results, execution, outcome))
+        links = Console(environment).job(execution)
+        _tell(environment, conclude(work, results, execution, outcome, links))
     return {"execution": execution, "outcome": outcome.state}
 
 
@@ -39,18 +65,22 @@ def handle_letters(letter: DeadLetterRecord) -> None:
     """Keep one dead letter, and let what it was about end with it."""
     environment = read_environment(StatusEnvironment)
     work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
+    console, now = Console(environment), datetime.now(UTC)
     keep_letter(work, letter.queue, letter.messageId, letter.body)
     metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
     event = letter.event
     if event is None:
         logger.error("Dead letter is no event of S3", extra={"queue": letter.queue})
+        abandon_message(results, letter.queue, letter.messageId, letter.body, now)
         return
     key = event.detail.object.key
     logger.error("Dead letter", extra={"queue": letter.queue, "key": key})
     if event.detail.bucket.name == environment.work_bucket:
-        _tell(environment, abandon_plan(work, results, key, letter.messageId, datetime.now(UTC)))
+        links = console.message("launcher", letter.messageId)
+        _tell(environment, abandon_plan(work, results, key, letter.messageId, now, links))
     else:
-        abandon_upload(work, results, key, letter.messageId, event.time)
+        links = console.message("planner", letter.messageId)
+        abandon_upload(work, results, key, letter.messageId, event.time, links)
 
 
 def _tell(environment: StatusEnvironment, completion: Completion | None) -> None:

@@ -27,6 +27,8 @@ class FleetFunction(Construct):
         The function; its unpublished version serves queues and rules.
     timeout
         How long an invocation may take.
+    log_group
+        What it logs.
 
     """
 
@@ -46,10 +48,10 @@ class FleetFunction(Construct):
         super().__init__(scope, specification.name.capitalize())
         self.timeout = Duration.seconds(specification.timeout_seconds)
         self._role = aws_iam.Role(self, "Role", assumed_by=aws_iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group = aws_logs.LogGroup(
+        self.log_group = aws_logs.LogGroup(
             self, "LogGroup", retention=settings.log_retention, removal_policy=RemovalPolicy.DESTROY
         )
-        self.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [log_group.log_group_arn])
+        self.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group.log_group_arn])
         buckets = self._allow_buckets(specification, storage)
         self.function = aws_lambda.Function(
             self,
@@ -69,7 +71,7 @@ class FleetFunction(Construct):
                 **(environment or {}),
             },
             role=self._role,
-            log_group=log_group,
+            log_group=self.log_group,
             tracing=aws_lambda.Tracing.ACTIVE,
             dead_letter_queue=dead_letter_queue,
             current_version_options=aws_lambda.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
@@ -97,7 +99,13 @@ class FleetFunction(Construct):
     def read_queue(self, queue: aws_sqs.IQueue, id: str, *, batch_size: int, max_concurrency: int) -> None:
         """Feed the function from a queue; of a batch, only what the function names as failed comes again."""
         self.allow(
-            ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
+            [
+                "sqs:ReceiveMessage",
+                "sqs:DeleteMessage",
+                "sqs:ChangeMessageVisibility",
+                "sqs:GetQueueAttributes",
+                "sqs:GetQueueUrl",
+            ],
             [queue.queue_arn],
         )
         aws_lambda.EventSourceMapping(

@@ -83,7 +83,7 @@ LAUNCHER = Specification(
     memory_mb=256,
     timeout_seconds=60,
     layers=CONTROL_LAYERS,
-    work=Access(read=("manifests/*",)),
+    work=Access(read=("manifests/*", "ended/*")),
 )
 SORT = Specification(
     "sort",

@@ -18,7 +18,11 @@ from ionfleet_infrastructure.queues import EventQueue, dead_letter_queue
 from ionfleet_infrastructure.settings import Settings
 from ionfleet_infrastructure.specification import Specification
 from ionfleet_infrastructure.storage import Storage
-from ionfleet_infrastructure.workflow import Workflow
+from ionfleet_infrastructure.workflow import Workflow, state_machine_arn
+
+MAX_RECEIVES = 6
+"""Deliveries of a message that fail before it is a dead letter. Readers put off what they failed on by half a minute at
+first and an hour at last, so that troubles of up to an hour or so pass by unnoticed."""
 
 
 class IonfleetStack(Stack):
@@ -35,14 +39,16 @@ class IonfleetStack(Stack):
         self._settings = Settings.from_context(self.node)
         self._storage = Storage(self, "Storage", self._settings)
         self._layers = Layers(self, "Layers", root / "layers", deployable=deployable)
-        self._uploads = _queue(self, "Uploads", functions.PLANNER, max_receive_count=3)
-        self._manifests = _queue(self, "Manifests", functions.LAUNCHER, max_receive_count=5)
+        self._uploads = _queue(self, "Uploads", functions.PLANNER)
+        self._manifests = _queue(self, "Manifests", functions.LAUNCHER)
         self._undelivered = dead_letter_queue(self, "EndsDeadLetterQueue", visibility=Duration.minutes(5))
         self._topic = completion_topic(self)
+        self._functions: dict[str, FleetFunction] = {}
         self._planner = self._make_planner()
         self._status = self._make_status()
         self._workflow = self._make_workflow()
         self._launcher = self._make_launcher()
+        self._show_logs()
         self._connect()
         self._watch()
         self._output()
@@ -58,7 +64,7 @@ class IonfleetStack(Stack):
         environment: Mapping[str, str] | None = None,
         dead_letter_queue: aws_sqs.IQueue | None = None,
     ) -> FleetFunction:
-        return FleetFunction(
+        function = FleetFunction(
             self,
             specification,
             code=self._code,
@@ -68,6 +74,8 @@ class IonfleetStack(Stack):
             environment=environment,
             dead_letter_queue=dead_letter_queue,
         )
+        self._functions[specification.name] = function
+        return function
 
     def _make_planner(self) -> FleetFunction:
         planner = self._function(functions.PLANNER, _memory(functions.SORT))
@@ -75,7 +83,8 @@ class IonfleetStack(Stack):
         return planner
 
     def _make_status(self) -> FleetFunction:
-        status = self._function(functions.STATUS, {"TOPIC_ARN": self._topic.topic_arn}, self._undelivered)
+        environment = {"TOPIC_ARN": self._topic.topic_arn, "STATE_MACHINE_ARN": state_machine_arn(self)}
+        status = self._function(functions.STATUS, environment, self._undelivered)
         status.allow(["sns:Publish"], [self._topic.topic_arn])
         for source, id in ((self._uploads, "UploadsMapping"), (self._manifests, "ManifestsMapping")):
             status.read_queue(source.dead_letters, id, batch_size=10, max_concurrency=2)
@@ -102,6 +111,11 @@ class IonfleetStack(Stack):
         launcher.allow(["states:StartExecution"], [arn])
         launcher.read_queue(self._manifests.queue, "ManifestsMapping", batch_size=10, max_concurrency=2)
         return launcher
+
+    def _show_logs(self) -> None:
+        """Tell the status function where all functions log, so that it can say so."""
+        groups = {name: function.log_group.log_group_name for name, function in self._functions.items()}
+        self._status.function.add_environment("LOG_GROUPS", self.to_json_string(groups))
 
     def _connect(self) -> None:
         rules = Rules(self, "Rules")
@@ -130,14 +144,14 @@ class IonfleetStack(Stack):
             CfnOutput(self, key, value=value)
 
 
-def _queue(scope: Construct, id: str, reader: Specification, *, max_receive_count: int) -> EventQueue:
+def _queue(scope: Construct, id: str, reader: Specification) -> EventQueue:
     """Make the queue of one reader; the status function reads what its reader could not handle."""
     return EventQueue(
         scope,
         id,
         reader_timeout=Duration.seconds(reader.timeout_seconds),
         dead_letters_reader_timeout=Duration.seconds(functions.STATUS.timeout_seconds),
-        max_receive_count=max_receive_count,
+        max_receive_count=MAX_RECEIVES,
     )
 
 

@@ -26,6 +26,12 @@ JOB_TIMEOUT = Duration.hours(6)
 TASK_GRACE = Duration.seconds(60)
 """How much longer than a function's own timeout a task waits for its answer."""
 
+LONGEST_WAIT = Duration.seconds(60)
+"""Before a task is tried again: at random up to this."""
+PATIENCE = 2 * int(JOB_TIMEOUT.to_seconds() / LONGEST_WAIT.to_seconds())
+"""Times that a throttled task is tried again: as long as the job may take, so that many jobs at once wait for one
+another instead of failing."""
+
 THROTTLED = ["ThrottledError", "Lambda.TooManyRequestsException"]
 TRANSIENT = [
     "TransientError",
@@ -34,7 +40,7 @@ TRANSIENT = [
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
 ]
-CRASHED = ["Runtime.ExitError", "Sandbox.Timedout", "Lambda.Unknown", "States.Timeout"]
+CRASHED = ["Runtime.ExitError", "Runtime.OutOfMemory", "Sandbox.Timedout", "Lambda.Unknown", "States.Timeout"]
 """A function that ran out of memory or time, which a second try on another machine may survive."""
 
 LOGGING_ACTIONS = [
@@ -47,6 +53,10 @@ LOGGING_ACTIONS = [
     "logs:DescribeResourcePolicies",
     "logs:DescribeLogGroups",
 ]
+
+
+_Working = sfn.TaskStateBase | sfn.DistributedMap | sfn.Parallel
+"""The states of a stage's work."""
 
 
 class Workflow(Construct):
@@ -108,18 +118,49 @@ class Workflow(Construct):
             parameters={"sort.$": "$$.State.EnteredTime", "isotopes.$": "$$.State.EnteredTime"},
             result_path="$.stages",
         )
-        return (
-            entered.next(prepare)
+        stages = (
+            entered.next(self._tell("sort", prepare))
             .next(self._step("partition", "annotate"))
             .next(self._fan_out("annotate"))
             .next(self._step("merge", "render"))
             .next(self._fan_out("render"))
             .next(self._publish())
         )
+        return self._start(stages)
 
-    def _enter(self, stage: str) -> sfn.Pass:
-        """Note the time at which a stage begins, before anything of it can fail."""
-        return sfn.Pass(self, f"Enter {stage}", input_path="$$.State.EnteredTime", result_path=f"$.stages.{stage}")
+    def _start(self, stages: sfn.Chain) -> sfn.Chain:
+        """Refuse an execution that somebody starts by hand: it would be no attempt at a job, and publish nothing."""
+        refused = sfn.Fail(
+            self,
+            "Not launched from its plan",
+            error="NotLaunchedFromPlan",
+            cause="An attempt at a job has the name of its execution and is started once, from its plan. Upload one "
+            "of the dataset's files again for another attempt.",
+        )
+        named = sfn.Condition.string_equals_json_path("$.execution", "$$.Execution.Name")
+        return sfn.Chain.start(sfn.Choice(self, "Launched from its plan?").when(named, stages).otherwise(refused))
+
+    def _enter(self, stage: str, work: _Working) -> sfn.Chain:
+        """Note the time at which a stage begins, before anything of it can fail, and have the status say so."""
+        entered = sfn.Pass(self, f"Enter {stage}", input_path="$$.State.EnteredTime", result_path=f"$.stages.{stage}")
+        return entered.next(self._tell(stage, work))
+
+    def _tell(self, stage: str, work: _Working) -> sfn.Chain:
+        """Have the status function say which stage the job is in; nothing waits for that, and no job fails over it."""
+        task = tasks.LambdaInvoke(
+            self,
+            f"Tell {stage}",
+            lambda_function=self._functions["status"].version,
+            invocation_type=tasks.LambdaInvocationType.EVENT,
+            payload=sfn.TaskInput.from_object(
+                {"execution.$": "$.execution", "stage": stage, "entered.$": f"$.stages.{stage}"}
+            ),
+            result_path=sfn.JsonPath.DISCARD,
+            retry_on_service_exceptions=False,
+            task_timeout=sfn.Timeout.duration(TASK_GRACE),
+        )
+        task.add_catch(work, errors=["States.ALL"], result_path=sfn.JsonPath.DISCARD)
+        return task.next(work)
 
     def _step(self, stage: str, next_stage: str) -> sfn.Chain:
         """Call one function, which answers with the manifest of the next stage."""
@@ -131,7 +172,7 @@ class Workflow(Construct):
             result_path=f"$.{next_stage}",
         )
         task.add_catch(self._failed, errors=["States.ALL"], result_path="$.error")
-        return self._enter(stage).next(task)
+        return self._enter(stage, task)
 
     def _fan_out(self, stage: str, *, catch: bool = True) -> sfn.Chain:
         """Call a function for every line of the stage's manifest; pass a stage without tasks by."""
@@ -151,7 +192,7 @@ class Workflow(Construct):
         first: sfn.IChainable = fan_out
         if catch:
             fan_out.add_catch(self._failed, errors=["States.ALL"], result_path="$.error")
-            first = self._enter(stage).next(fan_out)
+            first = self._enter(stage, fan_out)
         choice = sfn.Choice(self, f"Any {stage} tasks?")
         choice.when(sfn.Condition.number_greater_than(f"$.{stage}.tasks", 0), first).otherwise(nothing)
         return choice.afterwards()
@@ -193,7 +234,7 @@ class Workflow(Construct):
         """Have the status function publish the results."""
         task = self._tell_status("Publish", {"outcome": "SUCCEEDED", "over.$": "$.over"})
         task.add_catch(self._failed, errors=["States.ALL"], result_path="$.error")
-        return self._enter("publish").next(task).next(sfn.Succeed(self, "Done"))
+        return self._enter("publish", task).next(sfn.Succeed(self, "Done"))
 
     def _report_failure(self) -> sfn.Chain:
         """Have the status function say why the job failed, then fail with that reason."""
@@ -229,7 +270,7 @@ class Workflow(Construct):
             retry_on_service_exceptions=False,
             task_timeout=sfn.Timeout.duration(fleet_function.timeout.plus(TASK_GRACE)),
         )
-        _retry(task, THROTTLED, 16)
+        _retry(task, THROTTLED, PATIENCE)
         _retry(task, TRANSIENT, 8)
         _retry(task, CRASHED, 2)
         return task
@@ -240,7 +281,7 @@ class Workflow(Construct):
         allow(role, ["lambda:InvokeFunction"], [each.version.function_arn for each in self._functions.values()])
         allow_objects(role, ["s3:GetObject"], self._work, ["manifests/*"])
         allow_objects(role, ["s3:PutObject"], self._work, ["failures/*"])
-        allow(role, ["states:StartExecution"], [_states_arn(self, "stateMachine", NAME)])
+        allow(role, ["states:StartExecution"], [state_machine_arn(self)])
         allow_open(
             role,
             ["states:DescribeExecution", "states:StopExecution"],
@@ -260,7 +301,7 @@ def _retry(task: sfn.TaskStateBase, errors: list[str], attempts: int) -> None:
         interval=Duration.seconds(2),
         backoff_rate=2,
         max_attempts=attempts,
-        max_delay=Duration.seconds(60),
+        max_delay=LONGEST_WAIT,
         jitter_strategy=sfn.JitterType.FULL,
     )
 
@@ -268,6 +309,11 @@ def _retry(task: sfn.TaskStateBase, errors: list[str], attempts: int) -> None:
 def _fail_with_error(scope: Construct, title: str) -> sfn.Fail:
     """Fail with the error that a Catch left in `$.error`."""
     return sfn.Fail(scope, title, error_path="$.error.Error", cause_path="$.error.Cause")
+
+
+def state_machine_arn(scope: Construct) -> str:
+    """Return the state machine's ARN, for whom it depends on itself."""
+    return _states_arn(scope, "stateMachine", NAME)
 
 
 def executions_arn(scope: Construct) -> str:

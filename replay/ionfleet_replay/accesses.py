@@ -141,6 +141,8 @@ def _of_s3(call: Call) -> Iterator[Need]:
         raise UnknownNeedError(f"s3: {what} {call.path}")
     if call.key:
         yield Need(action, f"{BUCKET_ARN}{call.bucket}/{call.key}")
+        if action == "s3:PutObject" and call.header("If-Match") is not None:
+            yield Need("s3:GetObject", f"{BUCKET_ARN}{call.bucket}/{call.key}")
     else:
         yield Need(action, BUCKET_ARN + call.bucket, _prefix(call))
     source = call.header("x-amz-copy-source")

@@ -224,7 +224,7 @@ class Cloud:
                 hooks.refuse_unimplemented,
                 self._authority,
                 hooks.ExpectedOwner(self._account.id),
-                hooks.Messages(self._sent),
+                hooks.Messages(self._sent, self._hidden),
                 hooks.ExecutionCalls(self._executions.begin, self._executions.stop, self._executions.ended_at),
                 S3(self._objects),
             ],
@@ -299,7 +299,7 @@ class Cloud:
                 self._functions.resolve(function)
             except ReplayError as problem:
                 raise DefinitionError(state, "Parameters.FunctionName", str(problem)) from problem
-        integrations = Integrations(self._account, self._functions, self._authority, declared.role)
+        integrations = Integrations(self._account, self._functions, self._asynchronous, self._authority, declared.role)
         width = CHILDREN_PER_WORKER * self._functions.workers
         return Machine(declared, machine, Interpreter(self._clock, integrations, self._observe, width))
 
@@ -318,6 +318,10 @@ class Cloud:
             for body in bodies:
                 self._observe(DeadLetter(queue, body))
 
+    def _hidden(self, queue: str, receipt: str, seconds: float) -> None:
+        for poller in self._polling(queue):
+            poller.hide(receipt, seconds)
+
     def _moved(self, arn: str, body: str) -> None:
         queue = arn.rpartition(":")[2]
         self._wake(queue)
@@ -329,9 +333,11 @@ class Cloud:
         self._observe(decision)
 
     def _wake(self, queue: str) -> None:
-        for poller in self._pollers:
-            if poller.source.queue.name == queue:
-                poller.wake()
+        for poller in self._polling(queue):
+            poller.wake()
+
+    def _polling(self, queue: str) -> list[Poller]:
+        return [poller for poller in self._pollers if poller.source.queue.name == queue]
 
     def _observe(self, observation: Observation) -> None:
         self._observer(observation)

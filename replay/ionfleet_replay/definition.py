@@ -6,8 +6,8 @@ Every field is either understood or a `DefinitionError` naming the state and the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from ionfleet_replay.conditions import Condition, parse_condition
@@ -20,15 +20,24 @@ ROOT = Path.parse("$")
 
 @dataclass(frozen=True)
 class Signature:
-    """The parameters of a service integration that are implemented; `constant` ones may not be computed."""
+    """The parameters of a service integration that are implemented.
+
+    `constant` ones may not be computed, those of `choices` are constants of which only some are implemented.
+    """
 
     required: frozenset[str]
     optional: frozenset[str] = frozenset()
     constant: frozenset[str] = frozenset()
+    choices: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 INTEGRATIONS: Mapping[str, Signature] = {
-    "lambda:invoke": Signature(frozenset({"FunctionName"}), frozenset({"Payload"}), frozenset({"FunctionName"})),
+    "lambda:invoke": Signature(
+        frozenset({"FunctionName"}),
+        frozenset({"Payload", "InvocationType"}),
+        frozenset({"FunctionName"}),
+        {"InvocationType": ("Event", "RequestResponse")},
+    ),
     "aws-sdk:s3:putObject": Signature(
         frozenset({"Bucket", "Key", "Body"}), frozenset({"ContentType", "IfNoneMatch", "ExpectedBucketOwner"})
     ),
@@ -335,6 +344,8 @@ def _check_parameters(fields: Fields, template: Expression | None, signature: Si
             raise fields.error(f"Parameters.{name}", "is not implemented by the local interpreter")
         if name in signature.constant and not isinstance(value, Literal):
             raise fields.error(f"Parameters.{name}", "is not implemented as a computed value")
+        if name in signature.choices and not (isinstance(value, Literal) and value.value in signature.choices[name]):
+            raise fields.error(f"Parameters.{name}", f"is implemented as {' or '.join(signature.choices[name])} only")
     for name in signature.required - set(template.fields):
         raise fields.error(f"Parameters.{name}", "missing")
 

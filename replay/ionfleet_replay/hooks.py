@@ -90,16 +90,22 @@ class ExpectedOwner:
 
 
 class Messages:
-    """Serialises calls to a queue, whose state moto does not lock, and tells which queues got messages."""
+    """Serialises calls to a queue, whose state moto does not lock, and tells what matters to who polls it."""
 
     SENDING = frozenset({"SendMessage", "SendMessageBatch"})
+    HIDING = frozenset({"ChangeMessageVisibility", "ChangeMessageVisibilityBatch"})
 
-    def __init__(self, sent: Callable[[str, list[str]], None]) -> None:
+    def __init__(self, sent: Callable[[str, list[str]], None], hidden: Callable[[str, str, float], None]) -> None:
         self._sent = sent
+        self._hidden = hidden
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def __call__(self, call: Call, proceed: Handler) -> Response:
-        """Handle a call; `sent` hears the queue's name and the messages' bodies."""
+        """Handle a call.
+
+        `sent` hears the queue's name and the messages' bodies, `hidden` queue, receipt and seconds of each message that
+        is to be visible only then.
+        """
         if call.service != "sqs" or "QueueUrl" not in call.parameters:
             return proceed(call)
         queue = str(call.parameters["QueueUrl"]).rpartition("/")[2]
@@ -107,9 +113,12 @@ class Messages:
             if call.operation != "ReceiveMessage" or call.parameters.get("WaitTimeSeconds") == 0:
                 stack.enter_context(self._locks[queue])
             response = proceed(call)
+        entries: Collection[Any] = call.parameters.get("Entries", [call.parameters])
         if response.ok and call.operation in self.SENDING:
-            entries: Collection[Any] = call.parameters.get("Entries", [call.parameters])
             self._sent(queue, [str(entry.get("MessageBody", "")) for entry in entries])
+        if response.ok and call.operation in self.HIDING:
+            for entry in entries:
+                self._hidden(queue, str(entry["ReceiptHandle"]), float(entry["VisibilityTimeout"]))
         return response
 
 

@@ -86,6 +86,7 @@ class Poller:
         self._wake = asyncio.Event()
         self._free = asyncio.Semaphore(source.concurrency)
         self._doomed: list[str] = []
+        self._hidden: dict[str, float] = {}
         self._role = functions.resolve(source.function)[0].role
 
     async def _call(self, operation: str, principal: str = ADMINISTRATOR, /, **parameters: Any) -> Any:
@@ -94,6 +95,10 @@ class Poller:
     def wake(self) -> None:
         """Look for messages now; to be called in the loop."""
         self._wake.set()
+
+    def hide(self, receipt: str, seconds: float) -> None:
+        """Hear that a message is to be visible again so long from now; safe in any thread."""
+        self._hidden[receipt] = self._clock.now() + seconds
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -151,8 +156,9 @@ class Poller:
             failed = await self._invoke(messages, received)
             await self._delete([message for message in messages if message["MessageId"] not in failed])
             for message in messages:
+                until = self._hidden.pop(message["ReceiptHandle"], received + self.source.queue.visibility)
                 if message["MessageId"] in failed:
-                    self._background.start(self._reappear(message, received))
+                    self._background.start(self._reappear(message, until))
         finally:
             self._free.release()
             self._activity.end(f"batch of {self.source.queue.name}")
@@ -202,10 +208,10 @@ class Poller:
             ]
             await self._call("delete_message_batch", self._role, Entries=entries)
 
-    async def _reappear(self, message: Message, received: float) -> None:
-        """Make a message visible again when its time has passed on the cloud's clock, and poll then."""
+    async def _reappear(self, message: Message, until: float) -> None:
+        """Make a message visible again when its time has come on the cloud's clock, and poll then."""
         queue = self.source.queue
-        await self._clock.sleep(max(0.0, received + queue.visibility - self._clock.now()))
+        await self._clock.sleep(max(0.0, until - self._clock.now()))
         if self._clock.virtual:
             await self._show(message)
         await asyncio.sleep(EXPIRY_GRACE)
@@ -221,6 +227,7 @@ class Poller:
             # Someone else deleted it meanwhile: then there is nothing to show.
             if problem.response["Error"]["Code"] != "ReceiptHandleIsInvalid":
                 raise
+        self._hidden.pop(message["ReceiptHandle"], None)
 
     async def depth(self) -> int:
         """Return how many messages are in the queue, received or not."""

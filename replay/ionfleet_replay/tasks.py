@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ionfleet_replay.account import Account
+from ionfleet_replay.asynchronous import AsynchronousInvocations
 from ionfleet_replay.authority import Authority
 from ionfleet_replay.functions import Functions, InvokeRefusedError
 from ionfleet_replay.iam import AccessDeniedError
@@ -18,9 +19,17 @@ from ionfleet_replay.paths import Json, StateError, compact
 class Integrations:
     """The service integrations of one state machine, whose role is `principal`."""
 
-    def __init__(self, account: Account, functions: Functions, authority: Authority, principal: str) -> None:
+    def __init__(
+        self,
+        account: Account,
+        functions: Functions,
+        asynchronous: AsynchronousInvocations,
+        authority: Authority,
+        principal: str,
+    ) -> None:
         self._account = account
         self._functions = functions
+        self._asynchronous = asynchronous
         self._authority = authority
         self._principal = principal
         self._requests: Mapping[str, Callable[[Json], Awaitable[Json]]] = {
@@ -45,6 +54,10 @@ class Integrations:
     async def _invoke(self, parameters: Json, begun: Callable[[], None]) -> Json:
         function, payload = parameters["FunctionName"], parameters.get("Payload", {})
         self._may_invoke(function)
+        if parameters.get("InvocationType") == "Event":
+            begun()
+            await self._asynchronous.accept("", function, payload)
+            return {"StatusCode": 202, "Payload": "", "SdkHttpMetadata": {"HttpStatusCode": 202}}
         try:
             answer = await self._functions.invoke(function, payload, begun=begun, urgent=False)
         except InvokeRefusedError as refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,9 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "render": {**WORK, **RESULTS},
     "status": {**WORK, **RESULTS, "TOPIC_ARN": {"Ref": "CompletionTopic"}},
 }
+LOGS_SHOWN = {"LOG_GROUPS", "STATE_MACHINE_ARN"}
+"""Variables of the status function that say where to look further."""
+
 SIZES = {
     "planner": (3008, 900),
     "launcher": (256, 60),
@@ -47,12 +51,25 @@ def test_there_are_nine_functions_and_nothing_that_the_cdk_adds(template: Templa
 
 @pytest.mark.parametrize("name", SIZES)
 def test_a_function_has_the_environment_it_needs_and_no_more(template: Template, name: str) -> None:
-    assert template[f"{name.capitalize()}Function"]["Environment"]["Variables"] == {
+    variables = template[f"{name.capitalize()}Function"]["Environment"]["Variables"]
+    shown = LOGS_SHOWN if name == "status" else set()
+    assert shown <= variables.keys()
+    assert {key: value for key, value in variables.items() if key not in shown} == {
         "POWERTOOLS_SERVICE_NAME": name,
         "POWERTOOLS_METRICS_NAMESPACE": "Ionfleet",
         "LOG_LEVEL": "INFO",
         **ENVIRONMENTS[name],
     }
+
+
+def test_the_status_function_knows_the_execution_and_every_log(template: Template) -> None:
+    variables = template["StatusFunction"]["Environment"]["Variables"]
+    groups = json.loads(template.spell(variables["LOG_GROUPS"]))
+    assert groups == {name: f"<{name.capitalize()}LogGroup>" for name in SIZES}
+    assert template.spell(variables["STATE_MACHINE_ARN"]) == (
+        "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:stateMachine:<AWS::StackName>"
+    )
+    assert template["WorkflowStateMachine"]["StateMachineName"] == {"Ref": "AWS::StackName"}
 
 
 @pytest.mark.parametrize(("name", "size"), SIZES.items())

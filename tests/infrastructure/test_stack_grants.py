@@ -27,6 +27,7 @@ ALLOWED = [
     ("Planner", "s3:GetObject", f"{WORK}/datasets/ds-1/runs/00000000-00000100.index"),
     ("Launcher", "s3:GetObject", f"{WORK}/manifests/job-1/plan.json"),
     ("Launcher", "states:StartExecution", "<WorkflowStateMachine>"),
+    ("Launcher", "s3:GetObject", f"{WORK}/ended/job-1.json"),
     ("Sort", "s3:GetObjectVersion", f"{INPUT}/datasets/a/b.ibd"),
     ("Sort", "s3:PutObject", f"{WORK}/datasets/ds-1/runs/00000000-00000100.run"),
     ("Isotopes", "s3:GetObject", f"{WORK}/databases/hmdb/0a.parquet"),

@@ -22,7 +22,8 @@ RETRIED = {
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
 }
-RETRIED_TWICE = {"Runtime.ExitError", "Sandbox.Timedout", "Lambda.Unknown", "States.Timeout"}
+TELLING = [f"Tell {stage}" for stage in ("sort", "partition", "annotate", "merge", "render", "publish")]
+RETRIED_TWICE = {"Runtime.ExitError", "Runtime.OutOfMemory", "Sandbox.Timedout", "Lambda.Unknown", "States.Timeout"}
 
 
 def every_state(machine: dict[str, Any]) -> Iterator[tuple[str, State]]:
@@ -53,7 +54,9 @@ def item_task(state: State) -> State:
 
 
 def lambda_tasks(states: dict[str, State]) -> dict[str, State]:
-    return {name: state for name, state in states.items() if state.get("Resource", "").endswith("lambda:invoke")}
+    """Return the tasks that call a function and wait for it."""
+    tasks = {name: state for name, state in states.items() if state.get("Resource", "").endswith("lambda:invoke")}
+    return {name: state for name, state in tasks.items() if name not in TELLING}
 
 
 @pytest.mark.parametrize(("name", "stage"), MAPS.items())
@@ -124,6 +127,8 @@ def test_throttling_is_retried_longer_than_a_hiccup(states: dict[str, State]) ->
     throttled, transient, _ = states["Sort task"]["Retry"]
     assert "Lambda.TooManyRequestsException" in throttled["ErrorEquals"]
     assert throttled["MaxAttempts"] > transient["MaxAttempts"]
+    mean_wait = throttled["MaxDelaySeconds"] / 2
+    assert throttled["MaxAttempts"] * mean_wait >= 6 * 3600, "it is retried for as long as the job may take"
 
 
 def test_every_task_waits_somewhat_longer_than_its_function_may_take(
@@ -174,7 +179,7 @@ def test_a_stage_without_tasks_is_passed_by(states: dict[str, State]) -> None:
         (rule,) = choice["Choices"]
         assert (rule["Variable"], rule["NumericGreaterThan"]) == (f"$.{stage}.tasks", 0)
         begins = states[rule["Next"]]
-        assert begins is states[name] or begins["Next"] == name
+        assert begins is states[name] or states[begins["Next"]]["Next"] == name
         assert states[choice["Default"]]["Type"] == "Pass"
         assert states[choice["Default"]].get("Next") == states[name].get("Next")
 
@@ -182,7 +187,7 @@ def test_a_stage_without_tasks_is_passed_by(states: dict[str, State]) -> None:
 def test_everything_that_can_fail_is_caught_and_reported(definition: dict[str, Any]) -> None:
     top = definition["States"]
     fallible = {name for name, state in top.items() if state["Type"] in ("Task", "Map", "Parallel")}
-    for name in fallible - {"Report failure"}:
+    for name in fallible - {"Report failure", *TELLING}:
         assert top[name]["Catch"] == [
             {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Report failure"}
         ], name
@@ -193,7 +198,7 @@ def test_everything_that_can_fail_is_caught_and_reported(definition: dict[str, A
 def test_every_path_ends_in_the_status_function(definition: dict[str, Any]) -> None:
     top = definition["States"]
     ends = {name for name, state in top.items() if state["Type"] in ("Succeed", "Fail") or state.get("End")}
-    assert ends == {"Done", "Failed"}
+    assert ends == {"Done", "Failed", "Not launched from its plan"}
     assert {name for name, state in top.items() if "Done" in followers(state)} == {"Publish"}
     assert {name for name, state in top.items() if "Failed" in followers(state)} == {"Report failure"}
     assert all(name in ends or followers(state) <= top.keys() for name, state in top.items())
@@ -210,7 +215,7 @@ def test_the_stages_run_in_order_without_failures(definition: dict[str, Any]) ->
         order.append(name)
         state = top[name]
         name = state["Choices"][0]["Next"] if state["Type"] == "Choice" else state["Next"]
-    assert [name for name in order if top[name]["Type"] not in ("Pass", "Choice")] == [
+    assert [name for name in order if top[name]["Type"] not in ("Pass", "Choice") and name not in TELLING] == [
         "Sort and isotopes",
         "Partition",
         "Annotate",
@@ -232,7 +237,31 @@ def test_every_stage_notes_when_it_was_entered_before_it_can_fail(definition: di
     for stage in ("partition", "annotate", "merge", "render", "publish"):
         entered = top[f"Enter {stage}"]
         assert (entered["Type"], entered["InputPath"]) == ("Pass", "$$.State.EnteredTime")
-        assert (entered["ResultPath"], entered["Next"]) == (f"$.stages.{stage}", stage.capitalize())
+        assert (entered["ResultPath"], entered["Next"]) == (f"$.stages.{stage}", f"Tell {stage}")
+
+
+@pytest.mark.parametrize("name", TELLING)
+def test_the_status_function_is_told_of_every_stage_and_nobody_waits_for_it(
+    definition: dict[str, Any], name: str
+) -> None:
+    tell, stage = definition["States"][name], name.removeprefix("Tell ")
+    work = "Sort and isotopes" if stage == "sort" else stage.capitalize()
+    assert tell["Parameters"].pop("FunctionName").startswith("<StatusFunctionCurrentVersion")
+    assert tell["Parameters"] == {
+        "InvocationType": "Event",
+        "Payload": {"execution.$": "$.execution", "stage": stage, "entered.$": f"$.stages.{stage}"},
+    }
+    assert (tell["Next"], tell["ResultPath"]) == (work, None)
+    assert tell["Catch"] == [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": work}], "no job fails over it"
+
+
+def test_an_execution_that_its_plan_did_not_start_fails_at_once(definition: dict[str, Any]) -> None:
+    first = definition["States"][definition["StartAt"]]
+    (rule,) = first["Choices"]
+    assert (rule["Variable"], rule["StringEqualsPath"]) == ("$.execution", "$$.Execution.Name")
+    assert rule["Next"] == "Enter sort and isotopes"
+    refused = definition["States"][first["Default"]]
+    assert (refused["Type"], refused["Error"]) == ("Fail", "NotLaunchedFromPlan")
 
 
 def test_the_stages_that_run_at_the_same_time_note_their_ends(definition: dict[str, Any]) -> None:

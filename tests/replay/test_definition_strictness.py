@@ -94,7 +94,7 @@ def test_the_good_definition_loads():
         (f"{TASK}/Parameters/FunctionName.$", "$.f", "Task", "Parameters.FunctionName"),
         (f"{TASK}/Parameters", ..., "Task", "Parameters"),
         ("States/Map/ItemReader/Parameters/Key", ..., "Map", "ItemReader.Parameters.Key"),
-        (f"{TASK}/Parameters/InvocationType", "Event", "Task", "Parameters.InvocationType"),
+        (f"{TASK}/Parameters/InvocationType", "DryRun", "Task", "Parameters.InvocationType"),
         (f"{TASK}/Parameters/Payload.$", "States.UUID()", "Task", "Parameters"),
         (f"{TASK}/Parameters/Payload.$", "$..a", "Task", "Parameters"),
         (f"{TASK}/Parameters/Payload.$", "States.Format('{}'", "Task", "Parameters"),

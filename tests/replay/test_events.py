@@ -103,14 +103,18 @@ def test_events_of_a_versioned_bucket_name_the_version(stack, start):
     assert sorted(event["detail"]["object"]["version-id"] for event in delivered(cloud)) == sorted(put)
 
 
-def test_of_twenty_conditional_writers_one_wins_and_the_others_get_412(inbox):
+@pytest.mark.parametrize("replacing", [False, True], ids=["If-None-Match", "If-Match"])
+def test_of_twenty_conditional_writers_one_wins_and_the_others_get_412(inbox, replacing):
     s3, bucket, outcomes = inbox.client("s3"), inbox.outputs["Bucket"], []
+    condition = {"IfNoneMatch": "*"}
+    if replacing:
+        condition = {"IfMatch": s3.put_object(Bucket=bucket, Key="claim", Body=b"first")["ETag"]}
     together = threading.Barrier(20)
 
     def write(number):
         together.wait()
         try:
-            s3.put_object(Bucket=bucket, Key="claim", Body=str(number).encode(), IfNoneMatch="*")
+            s3.put_object(Bucket=bucket, Key="claim", Body=str(number).encode(), **condition)
             outcomes.append(number)
         except s3.exceptions.ClientError as problem:
             outcomes.append(problem.response["ResponseMetadata"]["HTTPStatusCode"])
@@ -122,7 +126,7 @@ def test_of_twenty_conditional_writers_one_wins_and_the_others_get_412(inbox):
         writer.join()
     (winner,) = [outcome for outcome in outcomes if outcome != 412]
     assert s3.get_object(Bucket=bucket, Key="claim")["Body"].read() == str(winner).encode()
-    assert len(delivered(inbox)) == 1
+    assert len(delivered(inbox)) == 1 + replacing
 
 
 def test_every_target_of_every_matching_rule_gets_the_event(stack, start):

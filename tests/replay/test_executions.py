@@ -243,6 +243,27 @@ def test_a_functions_error_name_decides_whether_it_is_retried(stack, start, tmp_
     assert [each.outcome for each in cloud.invocations()] == ["TransientError", "ok"]
 
 
+def test_a_task_that_only_leaves_an_event_with_a_function_does_not_wait_for_it(stack, start):
+    stack.queue("Dead").function("Bad", "def handler(event, context): raise KeyError(event['k'])")
+    stack.resources["Bad"]["Properties"]["DeadLetterConfig"] = {"TargetArn": {"Fn::GetAtt": ["Dead", "Arn"]}}
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName": "${Bad}", "InvocationType": "Event", "Payload.$": "$"},
+        "ResultSelector": {"status.$": "$.StatusCode"},
+        "End": True,
+    }
+    stack.machine("Machine", {"StartAt": "T", "States": {"T": task}}, Bad={"Ref": "BadVersion"})
+    cloud = start(stack)
+    states = cloud.client("stepfunctions")
+    arn = states.start_execution(stateMachineArn=cloud.outputs["Machine"], input='{"k": "v"}')["executionArn"]
+    cloud.wait_idle(10)
+    assert json.loads(states.describe_execution(executionArn=arn)["output"]) == {"status": 202}
+    assert [each.outcome for each in cloud.invocations()] == ["KeyError"] * 3, "it is tried twice more"
+    (letter,) = cloud.client("sqs").receive_message(QueueUrl=cloud.outputs["Dead"])["Messages"]
+    assert json.loads(letter["Body"]) == {"k": "v"}
+
+
 def test_the_cause_of_a_failed_function_is_lambdas_error_as_json(stack, start):
     stack.function("Bad", "def handler(event, context): raise KeyError('k')")
     task = {

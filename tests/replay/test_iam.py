@@ -275,6 +275,13 @@ def test_a_copy_needs_to_read_its_source(stack, start):
     assert [denial.action for denial in caller.cloud.denials()] == ["s3:GetObject"]
 
 
+def test_replacing_what_was_read_needs_to_read_it(stack, start):
+    caller = Caller(stack, start, allow("s3:PutObject", {"Fn::Sub": "${Bucket.Arn}/*"}))
+    etag = caller.cloud.client("s3").put_object(**caller.place, Body=b"x")["ETag"]
+    assert caller.code("s3", "put_object", {**caller.place, "IfMatch": etag}) == "AccessDenied"
+    assert [denial.action for denial in caller.cloud.denials()] == ["s3:GetObject"]
+
+
 def test_an_operation_whose_permission_nobody_knows_is_refused_even_to_who_may_do_everything(stack, start):
     caller = Caller(stack, start, allow("*", "*"))
     assert caller.code("s3", "get_object_acl", caller.place) == "NotImplemented"

@@ -85,6 +85,42 @@ def test_only_the_messages_reported_as_failed_come_back(recorder, start):
     until(lambda: len(cloud.invocations()) == before + 1)
 
 
+HIDER = """
+    import json, os, boto3
+
+    def handler(event, context):
+        sqs, url = boto3.client("sqs"), os.environ["URL"]
+        for record in event["Records"]:
+            handle = record["receiptHandle"]
+            for seconds in (500, int(record["attributes"]["ApproximateReceiveCount"]) * 4):
+                sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=seconds)
+        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
+"""
+
+
+def test_a_failed_message_comes_back_when_its_function_said_last(stack, start):
+    stack.queue("Queue", VisibilityTimeout=3000).function("Hider", HIDER, {"URL": {"Ref": "Queue"}})
+    stack.mapping("Mapping", "Queue", "Hider", FunctionResponseTypes=["ReportBatchItemFailures"])
+    clock = ManualClock()
+    cloud = start(stack, clock=clock)
+    send(cloud, {"n": 1})
+    for receives in (1, 2, 3):
+        until(lambda receives=receives: clock.waiting() == [receives * 4])
+        assert len(cloud.invocations()) == receives
+        cloud.in_loop(lambda receives=receives: clock.advance(receives * 4))
+
+
+def test_a_message_whose_function_died_comes_back_when_it_had_said_before(stack, start):
+    dying = HIDER.replace("return", "os._exit(1)\n        return").replace("(500, ", "(7,) or (")
+    stack.queue("Queue", VisibilityTimeout=3000).function("Hider", dying, {"URL": {"Ref": "Queue"}})
+    stack.mapping("Mapping", "Queue", "Hider")
+    clock = ManualClock()
+    cloud = start(stack, clock=clock)
+    send(cloud, {"n": 1})
+    until(lambda: clock.waiting() == [7])
+    assert [each.outcome for each in cloud.invocations()] == ["Runtime.ExitError"]
+
+
 def test_an_error_brings_the_whole_batch_back(recorder, start):
     recorder.resources["Mapping"]["Properties"]["BatchSize"] = 10
     clock = ManualClock()

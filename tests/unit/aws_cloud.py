@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "Ionfleet",
     "SORT_MEMORY_MB": "1769",
     "ANNOTATE_MEMORY_MB": "1769",
+    "LOG_GROUPS": json.dumps({"planner": "Lab-PlannerLog", "launcher": "Lab-LauncherLog", "annotate": "/lab/annotate"}),
 }
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
@@ -38,6 +39,9 @@ class Context:
     function_name: str
     memory_limit_in_mb: str = "2048"
     aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
 
     @property
     def invoked_function_arn(self) -> str:

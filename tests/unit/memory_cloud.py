@@ -32,9 +32,10 @@ class VersionedStore(MemoryStore):
         info = super().head(key)
         return info and replace(info, version=f"v{self.versions.get(key, 0)}")
 
-    def replace(self, key: str, data: bytes) -> None:
-        self.versions[key] = self.versions.get(key, 0) + 1
-        super().replace(key, data)
+    def replace(self, key: str, data: bytes, etag: str | None = None) -> bool:
+        written = super().replace(key, data, etag)
+        self.versions[key] = self.versions.get(key, 0) + written
+        return written
 
 
 def empty_cloud() -> Stores:

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from ionfleet.errors import InvalidDatasetError, InvalidInputError, TransientError
+from ionfleet.errors import AttemptEndedError, InvalidDatasetError, InvalidInputError, TransientError
 from ionfleet.jobs import read_end
 from ionfleet.store import ObjectMissingError
 from ionfleet.telemetry import read_invocations
-from ionfleet_aws import clients, handlers
+from ionfleet_aws import clients, handlers, redelivery
 from ionfleet_aws.environment import EnvironmentVariablesError, PlannerEnvironment, SortEnvironment, read_environment
 from ionfleet_aws.fleet import NoBucketError, open_stores
 from ionfleet_aws.handlers import StageTask, task_handler
@@ -46,7 +46,7 @@ EVENT = {"execution": f"{JOB}-2", "plan": f"manifests/{JOB}-2/plan.json"}
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Any]:
     """One mocked AWS, and so one set of clients, for all tests of this file; each begins with nothing in it."""
-    made = (clients.s3, clients.states, clients.topics)
+    made = (clients.s3, clients.states, clients.topics, clients.queues, redelivery._url)
     with pytest.MonkeyPatch.context() as patch, mock_aws() as mocked:
         for client in made:
             client.cache_clear()
@@ -191,6 +191,13 @@ class TestLauncher:
         event = object_created("lab-work", EVENT["plan"])
         assert failed_messages(load_handler("launcher")(records(event))) == ["m1"]
 
+    def test_an_attempt_that_has_ended_is_not_started_again(self, cloud: Cloud, planned: str, log: Log) -> None:
+        event = object_created("lab-work", f"manifests/{planned}/plan.json")
+        load_handler("status")(records(event, queue="manifests-dlq"))
+        launch(planned)
+        assert cloud.executions() == []
+        assert "Attempt has ended: it is not started again" in {line["message"] for line in log.lines()}
+
     def test_the_ids_of_one_message_are_not_put_on_the_lines_of_the_next(self, planned: str, log: Log) -> None:
         keys = (f"manifests/{planned}/plan.json", EVENT["plan"])
         answer = load_handler("launcher")(records(*(object_created("lab-work", key) for key in keys)))
@@ -199,6 +206,39 @@ class TestLauncher:
         assert (started["message_id"], started["execution"]) == ("m1", planned)
         assert failed["message_id"] == "m2"
         assert "execution" not in failed
+
+
+class TestRedelivery:
+    def test_a_message_is_hidden_while_it_is_worked_on_and_comes_again_soon_where_that_failed(
+        self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url = cloud.mailbox.create_queue(QueueName="uploads", Attributes={"VisibilityTimeout": "5400"})["QueueUrl"]
+        cloud.mailbox.send_message(QueueUrl=url, MessageBody="no event")
+        (message,) = cloud.mailbox.receive_message(QueueUrl=url)["Messages"]
+        hidden: list[list[int]] = []
+        change = clients.queues().change_message_visibility_batch
+
+        def note(**request: Any) -> Any:
+            hidden.append([entry["VisibilityTimeout"] for entry in request["Entries"]])
+            return change(**request)
+
+        monkeypatch.setattr(clients.queues(), "change_message_visibility_batch", note)
+        event = records("no event")
+        event["Records"][0]["receiptHandle"] = message["ReceiptHandle"]
+        assert failed_messages(load_handler("planner")(event)) == ["m1"]
+        (worked_on,), (put_back,) = hidden
+        assert worked_on == 60 + redelivery.GRACE_S
+        assert 15 <= put_back <= 30
+
+    @pytest.mark.usefixtures("cloud")
+    def test_a_message_that_cannot_be_hidden_is_handled_all_the_same(self, log: Log) -> None:
+        assert failed_messages(load_handler("planner")(records("no event", queue="gone"))) == ["m1"]
+        assert "Messages could not be hidden" in {line["message"] for line in log.lines()}
+
+    def test_it_comes_later_each_time_and_never_with_the_others(self) -> None:
+        for receives, longest in [(1, 30), (2, 120), (3, 480), (4, 1920), (5, 3600), (6, 3600), (1000, 3600)]:
+            drawn = [redelivery.delay(receives) for _ in range(200)]
+            assert longest / 2 <= min(drawn) < max(drawn) <= longest
 
 
 class TestSort:
@@ -226,6 +266,24 @@ class TestStatus:
         (told,) = cloud.announcements()
         assert told["message"] == "No spectrum has a peak."
 
+    def test_a_job_that_enters_a_stage_tells_so_with_links_to_its_execution_and_logs(
+        self, cloud: Cloud, planned: str
+    ) -> None:
+        entered = "2026-05-04T12:00:10.000Z"
+        answer = load_handler("status")({"execution": planned, "stage": "sort", "entered": entered})
+        assert answer == {"execution": planned, "stage": "sort"}
+        status = self.job_status(cloud)
+        assert (status["state"], status["stage"], status["stage_entered_at"]) == ("RUNNING", "sort", entered)
+        assert status["links"].keys() == {"execution", "planner log", "launcher log", "annotate log"}
+        assert status["links"]["execution"].endswith(f":execution:Ionfleet:{planned}")
+        assert cloud.announcements() == []
+
+    def test_an_execution_that_succeeds_after_its_end_fails_with_the_reason(self, cloud: Cloud, planned: str) -> None:
+        load_handler("status")(status_change(planned, "ABORTED", cloud.state_machine))
+        with pytest.raises(AttemptEndedError, match="ended as ABORTED"):
+            load_handler("status")({"execution": planned, "outcome": "SUCCEEDED"})
+        assert self.job_status(cloud)["state"] == "ABORTED"
+
     @pytest.mark.parametrize("state", ["ABORTED", "TIMED_OUT"])
     def test_an_execution_that_was_stopped_is_reported(self, cloud: Cloud, planned: str, state: str) -> None:
         load_handler("status")(status_change(planned, state, cloud.state_machine))
@@ -248,6 +306,7 @@ class TestStatus:
         assert failed_messages(load_handler("status")(records(event, queue="uploads-dlq"))) == []
         assert json.loads(cloud.work.get("dead-letters/uploads-dlq/m1.json")) == event
         assert cloud.document(STATUS_KEY)["state"] == "failed"
+        assert "Lab-PlannerLog" in cloud.document(STATUS_KEY)["links"]["planner log"]
         assert read_end(cloud.work, "m1") is not None
         metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
         assert [each["DeadLetters"] for each in metrics] == [[1.0]]
@@ -262,6 +321,9 @@ class TestStatus:
         answer = load_handler("status")(records("gibberish", "{}", queue="uploads-dlq"))
         assert failed_messages(answer) == []
         assert cloud.work.get("dead-letters/uploads-dlq/m1.json") == b"gibberish"
+        status = cloud.document("inputs/messages/m1/status.json")
+        assert (status["state"], status["error"]) == ("failed", "UnreadableMessage")
+        assert "dead-letters/uploads-dlq/m1.json" in status["message"]
         assert cloud.work.get("dead-letters/uploads-dlq/m2.json") == b"{}"
 
 
@@ -283,6 +345,7 @@ class TestTaskHandler:
         noted = read_invocations(cloud.work, EVENT["execution"])
         assert [(each.stage, each.task, each.memory_mb) for each in noted] == [("merge", 0, 2048)] * 2
         assert all(each.billed_ms > 0 and each.peak_mb > 0 for each in noted)
+        assert sorted(each.failed for each in noted) == [False, True]
 
     def test_only_the_first_invocation_of_a_process_is_cold(
         self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from ionfleet.brief import plan_key, read_brief
+from ionfleet.errors import AttemptEndedError, TransientError
 from ionfleet.findings import Finding
 from ionfleet.identity import timestamp
 from ionfleet.jobs import End, State, read_end
 from ionfleet.plan import Stores
+from ionfleet.progress import StageProgress
 from ionfleet.stages.planner import take_up
 from ionfleet.stages.status import (
     TABLES,
@@ -20,6 +24,7 @@ from ionfleet.stages.status import (
     Outcome,
     abandon_plan,
     abandon_upload,
+    advance,
     conclude,
     keep_letter,
 )
@@ -38,6 +43,7 @@ FACTS = {
     "invalid": [["H2O", "-CO2", "no C to lose"]],
     "annotations": {"small": {"5": 1, "10": 1, "20": 2, "50": 2}},
     "images": 8,
+    "render_tasks": 1,
 }
 STAGES = {
     "sort": "2026-05-04T12:00:10.000Z",
@@ -107,9 +113,9 @@ class TestSuccess:
         seen = []
         replace = cloud.results.replace
 
-        def note(key: str, data: bytes) -> None:
+        def note(key: str, data: bytes, etag: str | None) -> bool:
             seen.append(set(published(cloud)))
-            replace(key, data)
+            return replace(key, data, etag)
 
         monkeypatch.setattr(cloud.results, "replace", note)
         end(cloud, outcome("SUCCEEDED"))
@@ -188,6 +194,28 @@ class TestFailure:
         assert (status.stage, status.error) == ("annotate", "Sandbox.Timedout")
         assert "timed out after 900 s" in (status.message or "")
 
+    @pytest.mark.parametrize(
+        ("error", "stage", "advice"),
+        [
+            ("Runtime.ExitError", "sort", "more memory than it has. .* Set planning.sort_task_peaks"),
+            ("Runtime.OutOfMemory", "annotate", "more memory than it has. .* Set planning.segment_peaks"),
+            ("Sandbox.Timedout", "isotopes", "longer than it may. .* Set planning.isotope_task_formulas"),
+            ("States.Timeout", "merge", "longer than it may. .* Upload one of the dataset's files again"),
+            ("Lambda.TooManyRequestsException", "render", "concurrency .* lower maxConcurrency"),
+        ],
+    )
+    def test_what_says_nothing_of_a_remedy_gets_one(self, cloud: Stores, error: str, stage: str, advice: str) -> None:
+        self.record_failure(cloud, stage, 0, error, json.dumps({"errorType": error, "errorMessage": "It broke."}))
+        status = end(cloud, outcome("FAILED")).status
+        assert status.error == error
+        assert re.fullmatch(f"It broke. .*{advice}.*", status.message or "")
+
+    def test_who_stopped_an_execution_is_quoted(self, cloud: Stores) -> None:
+        ending = Outcome("ABORTED", by="e", at=after(3), error={"Error": "Maintenance", "Cause": "by the night shift"})
+        status = end(cloud, ending).status
+        assert status.error == "ABORTED"
+        assert (status.message or "").startswith("Maintenance: by the night shift Somebody stopped the execution.")
+
     @pytest.mark.parametrize("cause", ["plain text", '["a list"]', '{"other": 1}', ""])
     def test_a_cause_that_is_no_functions_is_passed_on(self, cloud: Stores, cause: str) -> None:
         status = end(cloud, outcome("FAILED", Error="States.Runtime", Cause=cause)).status
@@ -225,9 +253,8 @@ class TestFailure:
 class TestOrder:
     def test_an_abort_that_came_first_is_not_followed_by_results(self, cloud: Stores) -> None:
         end(cloud, outcome("ABORTED", by="event-1"))
-        completion = end(cloud, outcome("SUCCEEDED", 6))
-        assert completion.status.state == "ABORTED"
-        assert not completion.announce
+        with pytest.raises(AttemptEndedError, match=r"ended as ABORTED at .* is not published\. Upload one"):
+            end(cloud, outcome("SUCCEEDED", 6))
         assert set(published(cloud)) == {"status.json"}
         assert published(cloud)["status.json"]["state"] == "ABORTED"
 
@@ -248,10 +275,133 @@ class TestOrder:
 
     @pytest.mark.parametrize("order", list(itertools.permutations(["SUCCEEDED", "FAILED", "ABORTED"])), ids="-".join)
     def test_the_first_news_decides_and_the_rest_agrees(self, cloud: Stores, order: tuple[State, ...]) -> None:
-        states = [end(cloud, outcome(state, number, by=state)).status.state for number, state in enumerate(order * 2)]
-        assert set(states) == {order[0]}
+        for number, state in enumerate(order * 2):
+            contradicts = state == "SUCCEEDED" != order[0]
+            with pytest.raises(AttemptEndedError) if contradicts else nullcontext():
+                assert end(cloud, outcome(state, number, by=state)).status.state == order[0]
         assert published(cloud)["status.json"]["state"] == order[0]
         assert ("summary.json" in published(cloud)) == (order[0] == "SUCCEEDED")
+
+
+class TestProgress:
+    def advance(self, stores: Stores, stage: str, execution: str = "") -> None:
+        links = {"execution": f"https://console/{stage}"}
+        assert advance(stores.work, stores.results, execution or execution_of(stores), stage, STAGES["sort"], links)
+
+    def cut(self, stores: Stores, tasks: int = 3) -> None:
+        stores.work.create(f"manifests/{execution_of(stores)}/partition.json", json.dumps({"tasks": tasks}).encode())
+
+    def standing(self, stores: Stores) -> dict[str, Any]:
+        return dict(published(stores)["status.json"])
+
+    def test_a_planned_job_has_done_nothing_of_what_is_known(self, cloud: Stores) -> None:
+        status = self.standing(cloud)
+        assert (status["state"], status["stage"]) == ("RUNNING", "plan")
+        assert status["progress"] == {
+            "sort": {"done": 0, "tasks": 1},
+            "isotopes": {"done": 0, "tasks": 1},
+            "partition": {"done": 0, "tasks": 1},
+            "merge": {"done": 0, "tasks": 1},
+        }
+        assert status["versions"]["ionfleet"]
+        assert status["configuration"]["ppm"] == 3.0
+
+    def test_a_job_that_enters_a_stage_has_done_all_before_it(self, cloud: Stores) -> None:
+        self.cut(cloud)
+        self.advance(cloud, "annotate")
+        status = self.standing(cloud)
+        assert (status["state"], status["stage"], status["stage_entered_at"]) == ("RUNNING", "annotate", STAGES["sort"])
+        assert list(status["progress"]) == ["sort", "isotopes", "partition", "annotate", "merge", "render"]
+        assert {stage: each["done"] for stage, each in status["progress"].items()} == {
+            "sort": 1,
+            "isotopes": 1,
+            "partition": 1,
+            "annotate": 0,
+            "merge": 0,
+            "render": 0,
+        }
+        assert status["progress"]["annotate"]["tasks"] == 3
+        assert status["links"] == {"execution": "https://console/annotate"}
+
+    def test_a_job_that_fails_tells_which_tasks_succeeded_before_that(self, cloud: Stores) -> None:
+        self.cut(cloud)
+        execution = execution_of(cloud)
+        for task, failed in [(1, True), (1, True), (2, False), (2, False)]:
+            number = len(cloud.work.objects)  # type: ignore[attr-defined]
+            invocation = Invocation(
+                "annotate", task, 1, 2, 3, 4, 5, 6, cold=False, request_id=f"x{number}", failed=failed
+            )
+            record(cloud.work, execution, invocation)
+        body = {"stage": "annotate", "task": 1, "Error": "Sandbox.Timedout", "Cause": "{}"}
+        cloud.work.create(f"failures/{execution}/annotate-1.json", json.dumps(body).encode())
+        progress = end(cloud, outcome("FAILED", Error="X")).status.progress
+        assert progress is not None
+        assert progress["annotate"] == StageProgress(done=2, tasks=3), "2 of those, and 1 that the fixture noted twice"
+        assert progress["sort"].done == 1
+        assert progress["merge"].done == 0
+
+    def test_a_job_that_is_stopped_tells_the_stage_that_it_had_entered(self, cloud: Stores) -> None:
+        self.cut(cloud)
+        self.advance(cloud, "annotate")
+        status = end(cloud, Outcome("ABORTED", by="event-1", at=after(3))).status
+        assert status.stage == "annotate"
+        assert status.progress is not None
+        assert status.progress["isotopes"] == StageProgress(done=1, tasks=1), "nobody enters a stage before that"
+
+    def test_news_in_any_order_and_number_never_go_back(self, cloud: Stores) -> None:
+        stages = ["sort", "partition", "annotate", "publish"]
+        for order in itertools.permutations(stages):
+            cloud.results.replace(self.key(cloud), self.planned(cloud))
+            reached = 0
+            for stage in order + order:
+                self.advance(cloud, stage)
+                reached = max(reached, stages.index(stage))
+                assert self.standing(cloud)["stage"] == stages[reached]
+
+    def test_no_late_news_of_a_stage_undo_an_end_or_a_later_attempt(self, cloud: Stores) -> None:
+        first = execution_of(cloud)
+        end(cloud, outcome("FAILED", Error="X", Cause="y"))
+        self.advance(cloud, "publish")
+        assert self.standing(cloud)["state"] == "FAILED"
+        upload_dataset(cloud)
+        take_up(cloud, f"{BRAIN}.ibd", "m2", after(6), SORT_MB)
+        self.advance(cloud, "publish", first)
+        status = self.standing(cloud)
+        assert (status["attempt"], status["state"], status["stage"]) == (2, "RUNNING", "plan")
+
+    def test_news_that_meet_newer_news_while_they_are_written_give_way(
+        self, cloud: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Between reading the document and replacing it, the job ends."""
+        replace, ended = cloud.results.replace, []
+
+        def interrupted(key: str, data: bytes, etag: str | None) -> bool:
+            if not ended:
+                ended.append(True)
+                end(cloud, outcome("ABORTED", by="event-1"))
+            return replace(key, data, etag)
+
+        monkeypatch.setattr(cloud.results, "replace", interrupted)
+        self.advance(cloud, "annotate")
+        assert self.standing(cloud)["state"] == "ABORTED"
+
+    def test_a_document_that_others_replace_for_ever_is_a_passing_trouble(
+        self, cloud: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(cloud.results, "replace", lambda *_: False)
+        with pytest.raises(TransientError, match="was replaced 20 times"):
+            self.advance(cloud, "annotate")
+
+    def test_an_execution_without_a_plan_is_nobodys_job(self, cloud: Stores) -> None:
+        before = dict(cloud.results.objects)  # type: ignore[attr-defined]
+        assert advance(cloud.work, cloud.results, "by-hand", "sort", STAGES["sort"]) is None
+        assert cloud.results.objects == before  # type: ignore[attr-defined]
+
+    def key(self, stores: Stores) -> str:
+        return f"{read_brief(stores.work, plan_key(execution_of(stores))).results_prefix}status.json"
+
+    def planned(self, stores: Stores) -> bytes:
+        return json.dumps({**self.standing(stores), "stage": "plan"}).encode()
 
 
 class TestDeadLetters:
@@ -262,6 +412,20 @@ class TestDeadLetters:
         assert completion.announce
         status = published(cloud)["status.json"]
         assert (status["state"], status["error"]) == ("FAILED", "NotLaunched")
+
+    @pytest.mark.parametrize(
+        ("plan", "error"), [(None, "NotLaunched"), (b"{}", "DamagedObjectError"), (b"\xff", "DamagedObjectError")]
+    )
+    def test_a_plan_that_nobody_can_read_is_reported_under_its_message(self, plan: bytes | None, error: str) -> None:
+        stores = empty_cloud()
+        key = plan_key("job-0123456789abcdef0123")
+        if plan is not None:
+            stores.work.create(key, plan)
+        assert abandon_plan(stores.work, stores.results, key, "m9", after(60)) is None
+        status = read_status(stores.results, "inputs/messages/m9/status.json", UploadStatus)
+        assert status is not None
+        assert (status.state, status.error) == ("failed", error)
+        assert key in (status.message or "")
 
     def test_an_upload_that_could_not_be_planned_is_reported(self) -> None:
         stores = empty_cloud()

@@ -101,6 +101,16 @@ class TestEveryStore:
         any_store.replace("k", b"second")
         assert any_store.get("k") == b"second"
 
+    def test_replacing_what_was_read_does_not_touch_what_came_after_it(self, any_store: ObjectStore) -> None:
+        assert not any_store.replace("k", b"out of nothing", "781e5e245d69b566979b86e28d23f2c7")
+        assert any_store.head("k") is None
+        any_store.create("k", b"first")
+        read = any_store.head("k")
+        assert read is not None
+        assert any_store.replace("k", b"second", read.etag)
+        assert not any_store.replace("k", b"third", read.etag)
+        assert any_store.get("k") == b"second"
+
     @pytest.mark.parametrize(
         ("start", "length", "expected"),
         [(0, 3, b"012"), (4, 100, b"456789"), (9, 1, b"9"), (10, 5, b""), (50, 1, b""), (3, 0, b"")],

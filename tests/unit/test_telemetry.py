@@ -28,6 +28,7 @@ INVOCATION = Invocation("sort", 3, 1500, 2048, 300, 10_000, 2_000, 7, cold=True,
         requests=COUNT,
         cold=st.booleans(),
         request_id=st.uuids().map(str),
+        failed=st.booleans(),
     )
 )
 def test_a_name_tells_an_invocation_whole(invocation: Invocation) -> None:

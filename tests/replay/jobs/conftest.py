@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -74,6 +75,23 @@ class Laboratory:
         """Return what became of an upload."""
         return json.loads(self.results(f"inputs/{name}/status.json")[f"inputs/{name}/status.json"])
 
+    def job_statuses(self) -> list[dict[str, Any]]:
+        """Return the status documents of all jobs."""
+        return [json.loads(body) for key, body in self.results("/status.json").items() if key.startswith("results/")]
+
+    def send(self, queue: str, body: str) -> str:
+        """Put a message into the queue of a logical id and return the message's id."""
+        sqs = self.cloud.client("sqs")
+        (url,) = [each for each in sqs.list_queues()["QueueUrls"] if f"-{queue}-" in each]
+        return str(sqs.send_message(QueueUrl=url, MessageBody=body)["MessageId"])
+
+    def until(self, condition: Callable[[], bool], timeout: float = 60) -> None:
+        """Wait until something is so, at most so many seconds."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen"
+            time.sleep(0.01)
+
     def invocations(self) -> Counter[str]:
         """Count the invocations of each function since the last count."""
         every = self.cloud.invocations()
@@ -87,6 +105,19 @@ def assembly() -> Path:
     return synthesize(ROOT / "app.py", ROOT / "build" / "assembly")
 
 
+def changed_assembly(assembly: Path, folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """Return a copy of an assembly after a change of its template's resources; its assets are links to change, too."""
+    folder.mkdir()
+    (template,) = assembly.glob("*.template.json")
+    for entry in assembly.iterdir():
+        if entry != template:
+            (folder / entry.name).symlink_to(entry)
+    content = json.loads(template.read_text())
+    change(content["Resources"])
+    (folder / template.name).write_text(json.dumps(content))
+    return folder
+
+
 @pytest.fixture
 def laboratory(assembly: Path, tmp_path: Path) -> Iterator[Laboratory]:
     """A cloud of the real template."""
@@ -96,11 +127,13 @@ def laboratory(assembly: Path, tmp_path: Path) -> Iterator[Laboratory]:
 
 @pytest.fixture
 def open_laboratory(assembly: Path, tmp_path: Path) -> Iterator[Callable[..., Laboratory]]:
-    """A maker of clouds of the real template."""
+    """A maker of clouds of the real template, or of one whose resources are changed."""
     clouds: list[Cloud] = []
 
-    def open_one(**options: Any) -> Laboratory:
-        clouds.append(Cloud(assembly, tmp_path / f"cloud-{len(clouds)}", **options))
+    def open_one(change: Callable[[dict[str, Any]], None] | None = None, **options: Any) -> Laboratory:
+        number = len(clouds)
+        template = changed_assembly(assembly, tmp_path / f"assembly-{number}", change) if change else assembly
+        clouds.append(Cloud(template, tmp_path / f"cloud-{number}", **options))
         clouds[-1].start()
         return Laboratory(clouds[-1])
 

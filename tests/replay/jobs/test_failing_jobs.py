@@ -14,16 +14,17 @@ def no_results(laboratory: Laboratory) -> bool:
     return not [key for key in laboratory.results("") if "annotations" in key or "metrics" in key]
 
 
-def test_an_imzml_without_its_ibd_waits_for_it(
+def test_an_imzml_without_its_ibd_waits_for_it_however_long_and_often_it_is_uploaded(
     laboratory: Laboratory, dataset: SimulatedDataset, database: bytes
 ) -> None:
     laboratory.upload("databases/lipids.tsv", database)
     laboratory.upload("datasets/a/section.job.json", json.dumps({"databases": ["lipids"]}).encode())
-    laboratory.upload("datasets/a/section.imzML", dataset.imzml.read_bytes())
-    laboratory.wait()
-    waiting = laboratory.input_status("datasets/a/section")
-    assert waiting["state"] == "waiting"
-    assert "ibd" in waiting["waiting_for"]
+    for _ in range(2):
+        laboratory.upload("datasets/a/section.imzML", dataset.imzml.read_bytes())
+        laboratory.wait()
+        waiting = laboratory.input_status("datasets/a/section")
+        assert waiting["state"] == "waiting"
+        assert "ibd" in waiting["waiting_for"]
     laboratory.upload("datasets/a/section.IBD", dataset.ibd.read_bytes())
     laboratory.wait()
     assert laboratory.input_status("datasets/a/section")["state"] == "planned"
@@ -57,14 +58,6 @@ def test_a_configuration_with_an_unknown_field_is_refused_by_its_name(
     refused = laboratory.input_status("datasets/small/section")
     assert (refused["state"], refused["error"]) == ("rejected", "InvalidConfigurationError")
     assert "polarty" in refused["message"]
-
-
-def test_a_database_of_another_format_is_refused_with_its_rows(laboratory: Laboratory) -> None:
-    laboratory.upload("databases/broken.tsv", b"id\tname\tformula\n1\tGlucose\tC6H12O6\n2\tSalt\tNaCl.H2O\n")
-    laboratory.wait()
-    refused = laboratory.input_status("databases/broken")
-    assert refused["state"] == "rejected"
-    assert "row 3" in json.dumps(refused).lower()
 
 
 def test_a_task_that_cannot_succeed_fails_its_job_with_the_reason(

@@ -22,7 +22,6 @@ ELSEWHERE = ("logs", "xray")
 
 UNUSED = {
     # Makes S3 answer 404 for a missing object: in these roles nobody asks for one unless it was lost.
-    "LauncherRoleDefaultPolicy: s3:ListBucket on ionfleet-storageworkbucket",
     "RenderRoleDefaultPolicy: s3:ListBucket on ionfleet-storageresultsbucket",
     "RenderRoleDefaultPolicy: s3:ListBucket on ionfleet-storageworkbucket",
     "SortRoleDefaultPolicy: s3:ListBucket on ionfleet-storageinputbucket",

@@ -14,6 +14,7 @@ from ionfleet_aws.usage import Meter
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sns import SNSClient
+    from types_boto3_sqs import SQSClient
     from types_boto3_stepfunctions import SFNClient
 
 METER = Meter()
@@ -45,6 +46,12 @@ def states() -> SFNClient:
 def topics() -> SNSClient:
     """Return the client of SNS."""
     return boto3.client("sns", config=_CONFIG)
+
+
+@cache
+def queues() -> SQSClient:
+    """Return the client of SQS."""
+    return boto3.client("sqs", config=_CONFIG)
 
 
 def bucket(name: str) -> S3Store:

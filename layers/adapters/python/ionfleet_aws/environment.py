@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
 
 from ionfleet.errors import IonfleetError
 
@@ -63,10 +63,16 @@ class RenderEnvironment(WorkEnvironment):
 
 
 class StatusEnvironment(WorkEnvironment):
-    """status: publishes and announces."""
+    """status: publishes and announces, and says where to look further: the log group of each function, by its name.
+
+    `aws_endpoint_url` is set where this is not AWS.
+    """
 
     results_bucket: Bucket
     topic_arn: Arn
+    state_machine_arn: Arn
+    log_groups: Json[dict[str, str]]
+    aws_endpoint_url: str | None = None
 
 
 Model = TypeVar("Model", bound=Environment)

@@ -63,6 +63,14 @@ class JobEnded(BaseModel):
     error: StepError | None = None
 
 
+class StageEntered(BaseModel):
+    """What the state machine tells the status function on its way: which stage it entered, and when."""
+
+    execution: str
+    stage: str
+    entered: str
+
+
 class ExecutionDetail(BaseModel):
     """What Step Functions says about an execution that ended otherwise than by its last state."""
 

@@ -160,8 +160,10 @@ def _accounted(stage: str, task: JobTask, context: LambdaContext) -> Iterator[No
     """Note what happens within as one invocation, whether or not it succeeds."""
     begin, used = time.perf_counter(), clients.METER.read()
     cold, _starts["cold"] = _starts["cold"], False
+    failed = True
     try:
         yield
+        failed = False
     finally:
         usage = clients.METER.read() - used
         invocation = Invocation(
@@ -175,6 +177,7 @@ def _accounted(stage: str, task: JobTask, context: LambdaContext) -> Iterator[No
             requests=usage.requests,
             cold=cold,
             request_id=context.aws_request_id,
+            failed=failed,
         )
         _publish(task.execution, invocation)
 

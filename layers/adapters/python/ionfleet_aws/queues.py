@@ -9,6 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.parser.models import SqsRecordModel
 
+from ionfleet_aws import redelivery
 from ionfleet_aws.handlers import Handler, instrumented, logged_errors, public_errors
 from ionfleet_aws.observability import logger, metrics
 
@@ -20,6 +21,8 @@ Record = TypeVar("Record", bound=SqsRecordModel)
 
 def queue_handler(model: type[Record]) -> Callable[[Callable[[Record], None]], Handler[dict[str, Any]]]:
     """Make a handler of a function that handles one message; those it raises on come again, the others do not.
+
+    They come after a time that grows with how often they did; after a crash, once the function's time is over.
 
     `model` is the message with its body; one that is none of these is handled as a failure, too, and ends as a dead
     letter.
@@ -36,8 +39,13 @@ def queue_handler(model: type[Record]) -> Callable[[Callable[[Record], None]], H
 
         @instrumented
         def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-            metrics.add_metric("Messages", MetricUnit.Count, len(event["Records"]))
-            return dict(process_partial_response(event, handle_record, processor, context))
+            records = event["Records"]
+            metrics.add_metric("Messages", MetricUnit.Count, len(records))
+            redelivery.hold(records, context)
+            answer: dict[str, Any] = dict(process_partial_response(event, handle_record, processor, context))
+            failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+            redelivery.put_back([record for record in records if record["messageId"] in failed])
+            return answer
 
         return handle
 

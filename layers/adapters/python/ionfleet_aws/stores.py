@@ -48,8 +48,8 @@ class RefusedError(IonfleetError):
     """S3 refuses the call and will go on refusing it: a grant is missing, or the bucket is."""
 
 
-class _ExistsError(IonfleetError):
-    """The object that was to be created is there."""
+class _ConditionError(IonfleetError):
+    """The object that was to be created is there, or the one that was to be replaced is another by now."""
 
 
 class _InterruptedError(TransientError):
@@ -113,18 +113,21 @@ class S3Store:
 
     def create(self, key: str, data: bytes | memoryview) -> bool:
         """Write an object that is not there yet; False (and nothing written) where it is."""
-        write = self._create_in_parts if memoryview(data).nbytes > MULTIPART_FROM else self._create_whole
+        large = memoryview(data).nbytes > MULTIPART_FROM
         try:
-            _with_tries(lambda: write(key, data))
-        except _ExistsError:
+            _with_tries(lambda: self._create_in_parts(key, data) if large else self._put(key, data, IfNoneMatch="*"))
+        except _ConditionError:
             return False
         return True
 
-    def replace(self, key: str, data: bytes) -> None:
-        """Write an object whether or not it is there: only for status documents."""
-        with self._asking(key):
-            answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
-        self._count(answer, bytes_out=len(data))
+    def replace(self, key: str, data: bytes, etag: str | None = None) -> bool:
+        """Write over what is there, or only over the object that has `etag`; False where that has been replaced."""
+        condition: dict[str, Any] = {} if etag is None else {"IfMatch": f'"{etag}"'}
+        try:
+            _with_tries(lambda: self._put(key, data, **condition))
+        except (_ConditionError, ObjectMissingError):
+            return False
+        return True
 
     def _read(self, key: str, **arguments: Any) -> bytes:
         try:
@@ -139,10 +142,10 @@ class S3Store:
         self._count(answer, bytes_in=len(body))
         return body
 
-    def _create_whole(self, key: str, data: bytes | memoryview) -> None:
+    def _put(self, key: str, data: bytes | memoryview, **condition: Any) -> None:
         body = bytes(data)
         with self._asking(key):
-            answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*")
+            answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=body, **condition)
         self._count(answer, bytes_out=len(body))
 
     def _create_in_parts(self, key: str, data: bytes | memoryview) -> None:
@@ -220,7 +223,7 @@ def _translated(error: ClientError, where: str) -> IonfleetError:
     if code in _MISSING_CODES:
         return ObjectMissingError(f"There is no object {where} (asked by {error.operation_name}).")
     if code == "PreconditionFailed" or status == 412:
-        return _ExistsError(where)
+        return _ConditionError(where)
     if code == "InvalidRange" or status == 416:
         return _BeyondEndError(where)
     # An upload that is gone was completed by a request whose answer was lost, or aborted: writing again tells which.

@@ -38,5 +38,9 @@ class OutOfBudgetError(IonfleetError):
     """The job cannot be cut so that it fits memory, time, a limit of a service, or the budget it was given."""
 
 
+class AttemptEndedError(IonfleetError):
+    """An execution goes on, or was started again, though its attempt has ended: nothing more is published for it."""
+
+
 class DamagedObjectError(IonfleetError):
     """An object in the work bucket is not what was written there; removing it lets the next job make it anew."""

@@ -1,28 +1,38 @@
 """Status documents: the only objects that are written more than once, and what people and programs look at.
 
 An input's document says what became of an upload, a job's document how the job stands. Events come twice, late and in
-any order, so a document gives way only to one that tells of something later. docs/architecture.md, Objects.
+any order, so a document gives way only to one that tells of something later, and only while it is the one that was
+compared. docs/architecture.md, Objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ionfleet.brief import PlanBrief
+from ionfleet.errors import TransientError
 from ionfleet.findings import Finding
 from ionfleet.jobs import State
+from ionfleet.progress import PLANNED, StageProgress, rank
 from ionfleet.store import ObjectMissingError, ObjectStore
 from ionfleet.telemetry import StageCost
 
 MAX_FINDINGS = 100
 """Findings that a document spells out; the rest is counted."""
 
+_TRIES = 20
+"""Times that a document is compared with the one that stands, when others go on replacing that."""
+
 
 class InputStatus(BaseModel):
-    """What became of an input. `at` (ISO 8601, UTC) is the time it speaks of: the later document stands."""
+    """What became of an input. `at` (ISO 8601, UTC) is the time it speaks of: the later document stands.
+
+    `links` lead to logs, by what they show.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,6 +40,7 @@ class InputStatus(BaseModel):
     error: str | None = None
     message: str | None = None
     findings: tuple[Finding, ...] = ()
+    links: dict[str, str] | None = None
 
 
 class UploadStatus(InputStatus):
@@ -63,8 +74,10 @@ class DatabaseStatus(InputStatus):
 class JobStatus(BaseModel):
     """How a job stands, or ended. `results` is the prefix of its files in the results bucket.
 
-    Where it failed, `error` and `message` say why, `stage`, `task` and `object` where, as in `ionfleet.jobs.Failure`.
-    `stages` tells what the stages cost until the job ended.
+    `stage` is the one it entered last (`sort` stands for isotopes too, beside it), at `stage_entered_at`; `progress`
+    counts the tasks that were done by then. Where it failed, `error` and `message` say why, `stage`, `task` and
+    `object` where, as in `ionfleet.jobs.Failure`. `stages` tells what the stages cost until the job ended, `links`
+    lead to the execution and the logs, by what they show.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -81,10 +94,31 @@ class JobStatus(BaseModel):
     error: str | None = None
     message: str | None = None
     stage: str | None = None
+    stage_entered_at: str | None = None
     task: int | None = None
     object: str | None = None
+    progress: dict[str, StageProgress] | None = None
     stages: dict[str, StageCost] | None = None
     annotations: dict[str, dict[str, int]] | None = None
+    links: dict[str, str] | None = None
+    versions: dict[str, str] | None = None
+    configuration: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, plan: PlanBrief, **facts: Any) -> JobStatus:
+        """Return the document of a plan's job; `facts` are the fields that the plan does not know."""
+        return cls(
+            job=plan.job,
+            dataset=plan.dataset.id,
+            name=plan.dataset.name,
+            attempt=plan.attempt,
+            execution=plan.execution,
+            results=plan.results_prefix,
+            claimed_at=plan.claimed_at,
+            versions=plan.versions,
+            configuration=plan.configuration,
+            **facts,
+        )
 
 
 AnyInputStatus = TypeVar("AnyInputStatus", bound=InputStatus)
@@ -114,34 +148,43 @@ def report_input(results: ObjectStore, key: str, status: InputStatus) -> bool:
 
     That a file is missing is never later than what became of the pair.
     """
-    standing = read_status(results, key, _Standing)
-    if standing is not None and standing.state != "waiting" and standing.at > status.at:
-        return False
-    results.replace(key, dump(status))
-    return True
+    return _supersede(
+        results, key, status, _Standing, lambda standing: standing.state == "waiting" or standing.at <= status.at
+    )
 
 
-def report_running(results: ObjectStore, status: JobStatus) -> None:
-    """Say that an attempt runs, unless it has ended by now or another one was begun after it."""
+def report_job(results: ObjectStore, status: JobStatus) -> bool:
+    """Say how a job stands or ended; False (and nothing written) where that, or something later, is said already.
+
+    A later attempt follows an earlier one, an end follows its attempt, a later stage an earlier one: no news that
+    comes late or again undoes what was said.
+    """
     key = job_status_key(status.dataset, status.job)
-    # Created, not replaced, where possible: no late duplicate can then undo what the end of the job says.
-    if results.create(key, dump(status)):
-        return
-    standing = read_status(results, key, JobStatus)
-    if standing is None or standing.attempt < status.attempt:
-        results.replace(key, dump(status))
+    return _supersede(results, key, status, JobStatus, lambda standing: _place(standing) < _place(status))
 
 
-def report_end(results: ObjectStore, status: JobStatus) -> bool:
-    """Say how an attempt ended; False (and nothing written) where that is said, or another one was begun after it."""
-    key = job_status_key(status.dataset, status.job)
-    standing = read_status(results, key, JobStatus)
-    if standing is not None and standing.attempt > status.attempt:
-        return False
-    if standing is not None and standing.attempt == status.attempt and standing.state == status.state:
-        return False
-    results.replace(key, dump(status))
-    return True
+def _place(status: JobStatus) -> tuple[int, bool, int]:
+    """Return what tells the earlier of two documents of a job."""
+    ended = status.state != "RUNNING"
+    return status.attempt, ended, 0 if ended else rank(status.stage or PLANNED)
+
+
+def _supersede(
+    results: ObjectStore, key: str, status: BaseModel, model: type[Document], gives_way: Callable[[Document], bool]
+) -> bool:
+    """Write a document unless one stands that does not give way; what cannot be read always does."""
+    for _ in range(_TRIES):
+        info = results.head(key)
+        if info is None:
+            written = results.create(key, dump(status))
+        else:
+            standing = read_status(results, key, model)
+            if standing is not None and not gives_way(standing):
+                return False
+            written = results.replace(key, dump(status), info.etag)
+        if written:
+            return True
+    raise TransientError(f"{key!r} in the results bucket was replaced {_TRIES} times before it could be. Try again.")
 
 
 def dump(document: BaseModel) -> bytes:

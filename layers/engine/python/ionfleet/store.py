@@ -42,8 +42,11 @@ class ObjectStore(Protocol):
     def create(self, key: str, data: bytes | memoryview) -> bool:
         """Write an object that is not there yet; False (and nothing written) where it is."""
 
-    def replace(self, key: str, data: bytes) -> None:
-        """Write an object whether or not it is there: only for status documents."""
+    def replace(self, key: str, data: bytes, etag: str | None = None) -> bool:
+        """Write over what is there: only for status documents.
+
+        With an `etag`, only over the object that has it; False (and nothing written) where that has been replaced.
+        """
 
 
 class ObjectMissingError(TransientError):
@@ -89,9 +92,13 @@ class MemoryStore:
         self.objects[key] = bytes(data)
         return True
 
-    def replace(self, key: str, data: bytes) -> None:
-        """Write an object whether or not it is there: only for status documents."""
+    def replace(self, key: str, data: bytes, etag: str | None = None) -> bool:
+        """Write over what is there, or only over the object that has `etag`; False where that has been replaced."""
+        standing = self.head(key)
+        if etag is not None and (standing is None or standing.etag != etag):
+            return False
         self.objects[key] = data
+        return True
 
 
 class RangeReader(io.RawIOBase):

@@ -9,11 +9,8 @@ from typing import Any
 
 from ionfleet.brief import PlanBrief
 from ionfleet.jobs import End
+from ionfleet.progress import rank
 from ionfleet.telemetry import StageCost
-
-# Stages in the order of the state machine; those of one line run side by side.
-_ORDER = (("sort", "isotopes"), ("partition",), ("annotate",), ("merge",), ("render",), ("publish",))
-_RANK = {stage: rank for rank, stages in enumerate(_ORDER) for stage in stages}
 
 
 def build_summary(
@@ -59,7 +56,7 @@ def stage_accounts(end: End, costs: Mapping[str, StageCost]) -> dict[str, dict[s
     A stage lasts until it is over, as far as that is known, else until one of a later rank is entered, the last one
     until the job ended.
     """
-    stages = sorted({*end.stages, *costs}, key=lambda stage: (_RANK.get(stage, len(_ORDER)), stage))
+    stages = sorted({*end.stages, *costs}, key=lambda stage: (rank(stage), stage))
     return {stage: _times(stage, end) | (costs[stage].to_dict() if stage in costs else {}) for stage in stages}
 
 
@@ -77,7 +74,6 @@ def _times(stage: str, end: End) -> dict[str, Any]:
     entered = end.stages.get(stage)
     if entered is None:
         return {}
-    rank = _RANK.get(stage, len(_ORDER))
-    later = [time for other, time in end.stages.items() if _RANK.get(other, len(_ORDER)) > rank]
+    later = [time for other, time in end.stages.items() if rank(other) > rank(stage)]
     over = end.over.get(stage, min(later, default=end.at))
     return {"entered_at": entered, "seconds": seconds_between(entered, over)}

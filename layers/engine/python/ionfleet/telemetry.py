@@ -24,7 +24,7 @@ _NUMBERS = {
 _NAME = re.compile(
     r"telemetry/[^/]+/(?P<stage>[a-z]+)/"
     + "_".join(rf"{short}(?P<{name}>[0-9]+)" for name, short in _NUMBERS.items())
-    + r"_(?P<start>cold|warm)_(?P<request_id>[A-Za-z0-9-]+)"
+    + r"_(?P<start>cold|warm)(?P<failed>_failed)?_(?P<request_id>[A-Za-z0-9-]+)"
 )
 
 
@@ -42,6 +42,7 @@ class Invocation:
     requests: int
     cold: bool
     request_id: str
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def telemetry_key(execution: str, invocation: Invocation) -> str:
     """Return the key of the object that tells an invocation."""
     numbers = "_".join(f"{short}{getattr(invocation, name)}" for name, short in _NUMBERS.items())
     start = "cold" if invocation.cold else "warm"
-    return f"telemetry/{execution}/{invocation.stage}/{numbers}_{start}_{invocation.request_id}"
+    failed = "_failed" if invocation.failed else ""
+    return f"telemetry/{execution}/{invocation.stage}/{numbers}_{start}{failed}_{invocation.request_id}"
 
 
 def parse_key(key: str) -> Invocation | None:
@@ -75,7 +77,13 @@ def parse_key(key: str) -> Invocation | None:
     if match is None:
         return None
     numbers = {name: int(match[name]) for name in _NUMBERS}
-    return Invocation(stage=match["stage"], cold=match["start"] == "cold", request_id=match["request_id"], **numbers)
+    return Invocation(
+        stage=match["stage"],
+        cold=match["start"] == "cold",
+        request_id=match["request_id"],
+        failed=match["failed"] is not None,
+        **numbers,
+    )
 
 
 def record(work: ObjectStore, execution: str, invocation: Invocation) -> None:

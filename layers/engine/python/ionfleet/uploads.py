@@ -96,6 +96,11 @@ def refused_status_key(key: str) -> str:
     return f"inputs/refused/{digest(key)}/status.json"
 
 
+def message_status_key(message: str) -> str:
+    """Return where the results bucket says what became of a message that is about no input, by the message's id."""
+    return f"inputs/messages/{message}/status.json"
+
+
 def understand(key: str) -> InputKey | None:
     """Return what an object of the input bucket is, going by its key; None for what is none of Ionfleet's business.
 

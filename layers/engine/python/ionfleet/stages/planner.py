@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from ionfleet import catalog
+from ionfleet.brief import plan_key, read_brief
 from ionfleet.configuration import MAX_BYTES, JobConfiguration, ResolvedConfiguration, resolve
 from ionfleet.errors import (
     InvalidConfigurationError,
@@ -29,6 +30,7 @@ from ionfleet.imzml import inspect_imzml
 from ionfleet.index import DatasetHeader, SpectraIndex
 from ionfleet.jobs import Attempt, UploadClaim, claim_upload, error_name, refuse_attempt, take_attempt
 from ionfleet.plan import FORMAT_VERSION, Stores
+from ionfleet.progress import PLANNED, first_tasks, progress_on_entering
 from ionfleet.stages.plan import DatasetFiles, PlanRequest, write_plan
 from ionfleet.status import (
     JobStatus,
@@ -37,7 +39,7 @@ from ionfleet.status import (
     job_status_key,
     read_status,
     report_input,
-    report_running,
+    report_job,
     report_waiting,
 )
 from ionfleet.store import ObjectInfo, ObjectStore, RangeReader
@@ -241,17 +243,9 @@ def _make_attempt(stores: Stores, attempt: Attempt, request: PlanRequest) -> Non
         except (InvalidInputError, OutOfBudgetError) as error:
             refuse_attempt(stores.work, attempt, error)
             raise
-    status = JobStatus(
-        state="RUNNING",
-        job=attempt.job,
-        dataset=request.dataset_id,
-        name=request.files.name,
-        attempt=attempt.number,
-        execution=attempt.execution,
-        results=f"results/{request.dataset_id}/{attempt.job}/",
-        claimed_at=request.claimed_at,
-    )
-    report_running(stores.results, status)
+    plan = read_brief(stores.work, plan_key(attempt.execution))
+    progress = progress_on_entering(first_tasks(plan), PLANNED)
+    report_job(stores.results, JobStatus.of(plan, state="RUNNING", stage=PLANNED, progress=progress))
 
 
 def _read_configuration(store: ObjectStore, info: ObjectInfo | None) -> JobConfiguration:

@@ -7,7 +7,7 @@ execution that was stopped, timed out or failed, and messages that ended in a de
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,20 +15,33 @@ from typing import Any
 from pydantic import BaseModel
 
 from ionfleet.brief import PlanBrief, plan_key, read_brief
-from ionfleet.errors import InvalidInputError
+from ionfleet.errors import AttemptEndedError, DamagedObjectError, InvalidInputError
 from ionfleet.identity import timestamp
-from ionfleet.jobs import End, Failure, State, end_attempt, end_message
-from ionfleet.status import DatabaseStatus, InputStatus, JobStatus, UploadStatus, report_end, report_input
+from ionfleet.jobs import End, Failure, State, end_attempt, end_message, read_end
+from ionfleet.progress import planned_tasks, progress_on_entering, progress_within
+from ionfleet.reasons import failure_of
+from ionfleet.status import (
+    DatabaseStatus,
+    InputStatus,
+    JobStatus,
+    UploadStatus,
+    job_status_key,
+    read_status,
+    report_input,
+    report_job,
+)
 from ionfleet.store import ObjectStore
 from ionfleet.summary import build_summary, to_json
-from ionfleet.telemetry import StageCost, read_invocations, summarize
-from ionfleet.uploads import DatabaseFile, refused_status_key, understand
+from ionfleet.telemetry import Invocation, read_invocations, summarize
+from ionfleet.uploads import DatabaseFile, message_status_key, refused_status_key, understand
 
 TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet")
 """The result tables, as merge leaves them in the work bucket and as they are published."""
 
-MAX_MESSAGE = 4000
-"""Characters of a failure's message that are passed on."""
+Links = Mapping[str, str]
+"""Where to look further: addresses by what they show."""
+
+NOWHERE: Links = {}
 
 
 @dataclass(frozen=True)
@@ -66,43 +79,105 @@ class Completion:
 
     def to_json(self) -> str:
         """Return what subscribers are told."""
-        return self.status.model_dump_json(exclude_none=True, exclude={"stages"})
+        return self.status.model_dump_json(
+            exclude_none=True, exclude={"stages", "progress", "versions", "configuration"}
+        )
 
 
-def conclude(work: ObjectStore, results: ObjectStore, execution: str, outcome: Outcome) -> Completion | None:
+def advance(
+    work: ObjectStore, results: ObjectStore, execution: str, stage: str, entered: str, links: Links = NOWHERE
+) -> JobStatus | None:
+    """Say that a job has entered a stage, at a time; None where the execution has no plan."""
+    key = plan_key(execution)
+    if work.head(key) is None:
+        return None
+    plan = read_brief(work, key)
+    status = JobStatus.of(
+        plan,
+        state="RUNNING",
+        stage=stage,
+        stage_entered_at=entered,
+        progress=progress_on_entering(planned_tasks(work, plan), stage),
+        links=dict(links) or None,
+    )
+    report_job(results, status)
+    return status
+
+
+def conclude(
+    work: ObjectStore, results: ObjectStore, execution: str, outcome: Outcome, links: Links = NOWHERE
+) -> Completion | None:
     """End an attempt: publish its results or report its failure; None where the execution has no plan.
 
     The decision comes before anything is published, so that nothing follows an end that came first: a job that was
     stopped stays stopped, though its last task may still run. Whoever finds that success was decided, even with news
-    of a later stop, carries the publication through, since the one who decided may have died over it. All that could
-    stand against success is therefore read before it is decided.
+    of a later stop, carries the publication through, since the one who decided may have died over it.
+
+    Raises
+    ------
+    AttemptEndedError
+        The execution succeeded after its attempt had ended otherwise: that end stands.
+    DamagedObjectError
+        What should be the plan is none.
+
     """
     key = plan_key(execution)
     if work.head(key) is None:
         return None
     plan = read_brief(work, key)
-    costs = summarize(read_invocations(work, execution))
-    facts = _read_facts(work, execution) if outcome.state == "SUCCEEDED" else None
-    end = end_attempt(work, execution, _end(work, execution, outcome))
-    if end.state == "SUCCEEDED":
-        facts = facts if facts is not None else _read_facts(work, execution)
-        _publish(work, results, plan, to_json(build_summary(plan, facts, end, costs)))
-    status = _job_status(plan, end, costs, facts)
-    news = report_end(results, status)
+    invocations = read_invocations(work, execution)
+    end = read_end(work, execution) or _decide(work, execution, outcome)
+    facts = _read_facts(work, execution) if end.state == "SUCCEEDED" else None
+    if facts is not None:
+        _publish(work, results, plan, to_json(build_summary(plan, facts, end, summarize(invocations))))
+    status = _job_status(work, plan, end, _reached(results, plan, end), invocations)
+    found = None if facts is None else facts.get("annotations")
+    status = status.model_copy(update={"annotations": found, "links": dict(links) or None})
+    news = report_job(results, status)
+    if outcome.state == "SUCCEEDED" and end.state != "SUCCEEDED":
+        raise AttemptEndedError(
+            f"{execution} ended as {end.state} at {end.at}; what runs under its name after that is not published. "
+            "Upload one of the dataset's files again for another attempt, which uses what is computed already."
+        )
     return Completion(status, announce=news or end.by == outcome.by)
 
 
-def abandon_plan(work: ObjectStore, results: ObjectStore, key: str, message: str, now: datetime) -> Completion | None:
-    """Report a job as failed whose plan (`manifests/<execution>/plan.json`) could not be launched."""
+def abandon_plan(
+    work: ObjectStore, results: ObjectStore, key: str, message: str, now: datetime, links: Links = NOWHERE
+) -> Completion | None:
+    """Report a job as failed whose plan (`manifests/<execution>/plan.json`) could not be launched.
+
+    None where there is no plan that could be read: then the message is reported, under its id.
+    """
     error = {
         "Error": "NotLaunched",
         "Cause": f"The execution could not be started from {key}, however often that was tried. "
         f"The launcher's log says why; upload one of the dataset's files again for another attempt.",
     }
-    return conclude(work, results, key.split("/")[1], Outcome("FAILED", message, now, error=error))
+    try:
+        completion = conclude(work, results, key.split("/")[1], Outcome("FAILED", message, now, error=error), links)
+        reason = Failure(error="NotLaunched", message=f"There is no plan {key!r} in the work bucket.", object=key)
+    except DamagedObjectError as damage:
+        completion = None
+        reason = Failure(error=DamagedObjectError.__name__, message=str(damage), object=key)
+    if completion is None:
+        _report_message(results, message, reason, now, links)
+    return completion
 
 
-def abandon_upload(work: ObjectStore, results: ObjectStore, key: str, message: str, uploaded_at: datetime) -> None:
+def abandon_message(results: ObjectStore, queue: str, message: str, body: str, now: datetime) -> None:
+    """Report a message that nobody could read, under its id."""
+    failure = Failure(
+        error="UnreadableMessage",
+        message=f"A message of {len(body):,} characters came to {queue} that is no event of S3. It is kept in the work "
+        f"bucket as {_letter_key(queue, message)}; find out who sends to the queue, since S3's events never look so.",
+    )
+    _report_message(results, message, failure, now, NOWHERE)
+
+
+def abandon_upload(
+    work: ObjectStore, results: ObjectStore, key: str, message: str, uploaded_at: datetime, links: Links = NOWHERE
+) -> None:
     """Report an input as failed that the planner could not handle, and free what its message had claimed."""
     failure = Failure(
         error="PlannerFailed",
@@ -114,12 +189,29 @@ def abandon_upload(work: ObjectStore, results: ObjectStore, key: str, message: s
     end_message(work, message, End(state="FAILED", at=at, by=message, failure=failure))
     reported = _failed_input(key, at, failure)
     if reported is not None:
-        report_input(results, *reported)
+        status_key, status = reported
+        report_input(results, status_key, status.model_copy(update={"links": dict(links) or None}))
 
 
 def keep_letter(work: ObjectStore, queue: str, message: str, body: str) -> None:
     """Keep the body of a dead letter, whatever it is, for whoever looks into it."""
-    work.create(f"dead-letters/{queue}/{message}.json", body.encode())
+    work.create(_letter_key(queue, message), body.encode())
+
+
+def _letter_key(queue: str, message: str) -> str:
+    return f"dead-letters/{queue}/{message}.json"
+
+
+def _report_message(results: ObjectStore, message: str, failure: Failure, now: datetime, links: Links) -> None:
+    status = _failed_upload(message, timestamp(now), failure).model_copy(update={"links": dict(links) or None})
+    report_input(results, message_status_key(message), status)
+
+
+def _decide(work: ObjectStore, execution: str, outcome: Outcome) -> End:
+    """Decide how an attempt ended, unless someone else just did."""
+    if outcome.state == "SUCCEEDED":
+        _read_facts(work, execution)  # what could stand against success must do so before it is decided
+    return end_attempt(work, execution, _end(work, execution, outcome))
 
 
 def _end(work: ObjectStore, execution: str, outcome: Outcome) -> End:
@@ -139,21 +231,13 @@ def _failure(work: ObjectStore, execution: str, outcome: Outcome) -> Failure:
     record = next(iter(work.list(f"failures/{execution}/")), None)
     if record is not None and outcome.state == "FAILED":
         task = FailedTask.model_validate_json(work.get(record.key))
-        reason = _reason(task.Error, task.Cause)
-        return reason.model_copy(update={"stage": task.stage, "task": task.task, "object": record.key})
-    reason = _reason(outcome.error.get("Error") or outcome.state, outcome.error.get("Cause") or "")
-    return reason.model_copy(update={"stage": _last_stage(outcome.stages), "object": plan_key(execution)})
-
-
-def _reason(error: str, cause: str) -> Failure:
-    """Return the error and message in what Step Functions says: a function's cause is JSON with both in it."""
-    try:
-        said = json.loads(cause)
-    except ValueError:
-        said = None
-    if isinstance(said, dict) and "errorMessage" in said:
-        return Failure(error=said.get("errorType") or error, message=str(said["errorMessage"])[:MAX_MESSAGE])
-    return Failure(error=error, message=cause[:MAX_MESSAGE] or "Step Functions gives no cause.")
+        reason = failure_of(task.Error, task.Cause, task.stage)
+        return reason.model_copy(update={"task": task.task, "object": record.key})
+    error, cause = outcome.error.get("Error") or "", outcome.error.get("Cause") or ""
+    if outcome.state != "FAILED":
+        error, cause = outcome.state, ": ".join(filter(None, (error, cause)))
+    reason = failure_of(error or outcome.state, cause, _last_stage(outcome.stages))
+    return reason.model_copy(update={"object": plan_key(execution)})
 
 
 def _last_stage(stages: Mapping[str, str]) -> str | None:
@@ -173,22 +257,30 @@ def _publish(work: ObjectStore, results: ObjectStore, plan: PlanBrief, summary: 
     results.create(f"{plan.results_prefix}summary.json", summary)
 
 
+def _reached(results: ObjectStore, plan: PlanBrief, end: End) -> str | None:
+    """Return the stage that an attempt ended in; where only the execution's own states knew it, the last reported."""
+    if end.state == "SUCCEEDED":
+        return "publish"
+    if end.failure is not None and end.failure.stage is not None:
+        return end.failure.stage
+    standing = read_status(results, job_status_key(plan.dataset.id, plan.job), JobStatus)
+    return standing.stage if standing is not None and standing.attempt == plan.attempt else None
+
+
 def _job_status(
-    plan: PlanBrief, end: End, costs: Mapping[str, StageCost], facts: Mapping[str, Any] | None
+    work: ObjectStore, plan: PlanBrief, end: End, stage: str | None, invocations: Sequence[Invocation]
 ) -> JobStatus:
-    return JobStatus(
+    """Return the document of an attempt that ended in a stage."""
+    failure = {} if end.failure is None else end.failure.model_dump(exclude={"stage"})
+    return JobStatus.of(
+        plan,
         state=end.state,
-        job=plan.job,
-        dataset=plan.dataset.id,
-        name=plan.dataset.name,
-        attempt=plan.attempt,
-        execution=plan.execution,
-        results=plan.results_prefix,
-        claimed_at=plan.claimed_at,
         ended_at=end.at,
-        **({} if end.failure is None else end.failure.model_dump()),
-        stages=dict(costs),
-        annotations=facts.get("annotations") if facts is not None else None,
+        stage=stage,
+        stage_entered_at=end.stages.get(stage or ""),
+        progress=progress_within(planned_tasks(work, plan), stage, invocations),
+        stages=summarize(invocations),
+        **failure,
     )
 
 
