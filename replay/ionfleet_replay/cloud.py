@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
+from enum import Enum, auto
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -40,6 +41,15 @@ from ionfleet_replay.tasks import Integrations
 from ionfleet_replay.template import Template
 
 T = TypeVar("T")
+
+
+class Standing(Enum):
+    """What a cloud is doing: `WAITING` is for messages that nobody works on, such as those that come back later."""
+
+    BUSY = auto()
+    WAITING = auto()
+    IDLE = auto()
+
 
 IDLE_CHECK = 0.2
 """Seconds at most between two looks at whether everything is done."""
@@ -315,6 +325,22 @@ class Cloud:
             raise InvocationError(function, answer.error)
         return answer.payload
 
+    def enforce(self, policies: Policies) -> None:
+        """Judge every access from now on by other policies, which are checked as the template's are at the start.
+
+        Raises
+        ------
+        ReplayError
+            The stack would not come up with them: names role, action and resource. The policies are those of before.
+        """
+        before = self._stack.policies
+        self._stack.policies = self._authority.policies = policies
+        try:
+            wiring.check(self._stack, self._authority)
+        except ReplayError:
+            self._stack.policies = self._authority.policies = before
+            raise
+
     def wait_idle(self, timeout: float) -> None:
         """Wait until no event, message, invocation or execution is in flight.
 
@@ -326,25 +352,34 @@ class Cloud:
             The runtime itself broke; the details are in `runtime.log`.
         """
         deadline = time.monotonic() + timeout
-        while True:
-            busy = self._busy()
-            if self._problem is not None:
-                raise ReplayError(f"The local runtime broke; see {self.folder / 'runtime.log'}.") from self._problem
-            if not busy:
-                return
+        while (standing := self.standing()) is not Standing.IDLE:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
+                tally = self._activity.snapshot()[1] if standing is Standing.BUSY else self._messages()
+                busy = [f"{count} × {what}" for what, count in sorted(tally.items())] or ["something that just ended"]
                 raise TimeoutError(f"Still in flight after {timeout:g} s: {', '.join(busy)}")
             self._activity.wait_change(min(IDLE_CHECK, remaining))
 
-    def _busy(self) -> list[str]:
-        """Name what is in flight; empty only when nothing was at one moment."""
+    def standing(self) -> Standing:
+        """Return whether something is in flight, or only lies in a queue, or nothing of both.
+
+        Raises
+        ------
+        ReplayError
+            The runtime itself broke; the details are in `runtime.log`.
+        """
         generation, tally = self._activity.snapshot()
-        if not tally:
-            tally = {f"message in {name}": depth for name, depth in self._call(self._depths()).items() if depth}
-            if not tally and self._activity.snapshot() == (generation, {}):
-                return []
-        return [f"{count} × {what}" for what, count in sorted(tally.items())] or ["something that has just begun"]
+        messages = {} if tally else self._messages()
+        if self._problem is not None:
+            raise ReplayError(f"The local runtime broke; see {self.folder / 'runtime.log'}.") from self._problem
+        # What began meanwhile may have taken a message that was not counted any more.
+        if tally or self._activity.snapshot() != (generation, {}):
+            return Standing.BUSY
+        return Standing.WAITING if messages else Standing.IDLE
+
+    def _messages(self) -> dict[str, int]:
+        """Count the messages in each queue that has any."""
+        return {f"message in {name}": depth for name, depth in self._call(self._depths()).items() if depth}
 
     async def _depths(self) -> dict[str, int]:
         depths = await asyncio.gather(*(poller.depth() for poller in self._pollers))
