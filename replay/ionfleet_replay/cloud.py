@@ -30,6 +30,7 @@ from ionfleet_replay.events import EventBus, object_created
 from ionfleet_replay.executions import Executions, Machine
 from ionfleet_replay.functions import INVOCATION, Functions
 from ionfleet_replay.iam import Policies
+from ionfleet_replay.map_runs import MapRunCalls, MapRuns
 from ionfleet_replay.observations import AccessDecided, DeadLetter, Invocation, Observation, Observer
 from ionfleet_replay.paths import Json
 from ionfleet_replay.queues import EventSource, Poller
@@ -122,6 +123,7 @@ class Cloud:
         self._functions = Functions(self._account, workers or cores, self._background, self._activity, self._observe)
         self._bus = EventBus(self._account, *shared)
         self._executions = Executions(self._account, self._bus, *shared)
+        self._map_runs = MapRuns()
         self._asynchronous = AsynchronousInvocations(self._account, self._functions, *shared)
         self._requests = hooks.Requests()
         self._denials: list[AccessDecided] = []
@@ -197,6 +199,7 @@ class Cloud:
                 self._authority,
                 hooks.ObjectWrites(moto, self._written),
                 hooks.Messages(self._sent),
+                MapRunCalls(self._map_runs, self._executions.known),
                 hooks.ExecutionCalls(self._executions.begin, self._executions.stop, self._executions.ended_at),
             ],
         )
@@ -272,7 +275,8 @@ class Cloud:
                 raise DefinitionError(state, "Parameters.FunctionName", str(problem)) from problem
         integrations = Integrations(self._account, self._functions, self._authority, declared.role)
         width = CHILDREN_PER_WORKER * self._functions.workers
-        return Machine(declared, machine, Interpreter(self._clock, integrations, self._observe, width))
+        interpreter = Interpreter(self._clock, integrations, self._observe, width, map_runs=self._map_runs)
+        return Machine(declared, machine, interpreter)
 
     def _poller(self, source: EventSource) -> Poller:
         return Poller(

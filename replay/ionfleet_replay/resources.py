@@ -381,7 +381,7 @@ def _logged(properties: Fields) -> bool:
     logging.ignore("Destinations", "IncludeExecutionData")
     level = logging.one_of("Level", ("OFF", "ALL", "ERROR", "FATAL"), default="OFF")
     logging.finish()
-    return level != "OFF"
+    return bool(level != "OFF")
 
 
 @creates("AWS::Logs::LogGroup")

@@ -183,7 +183,10 @@ def test_taking_an_action_out_of_a_statement_leaves_the_others():
 
 
 class Caller:
-    """A function whose role may do nothing but log and what the given statements say, beside a bucket, a queue, a topic and a state machine."""
+    """A function whose role may log and do what the given statements say.
+
+    Beside it there are a bucket, a queue, a topic and a state machine.
+    """
 
     def __init__(self, stack, start, *statements: dict[str, Any]) -> None:
         stack.bucket("Bucket", events=False).queue("Queue").add("Topic", "AWS::SNS::Topic")
