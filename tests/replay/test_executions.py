@@ -246,6 +246,18 @@ def test_a_functions_error_name_decides_whether_it_is_retried(stack, start, tmp_
     assert [each.outcome for each in cloud.invocations()] == ["TransientError", "ok"]
 
 
+def test_a_task_whose_function_has_no_concurrency_left_is_throttled(stack, start):
+    stack.function("Full", "def handler(event, context): return 1", ReservedConcurrentExecutions=0)
+    parameters = {"FunctionName": "${Full}"}
+    task = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": parameters, "End": True}
+    stack.machine("Machine", {"StartAt": "T", "States": {"T": task}}, Full={"Ref": "Full"})
+    cloud = start(stack)
+    cloud.client("stepfunctions").start_execution(stateMachineArn=cloud.outputs["Machine"])
+    cloud.wait_idle(10)
+    (ended,) = start.observed(ExecutionEnded)
+    assert ended.error == "Lambda.TooManyRequestsException"
+
+
 def test_the_cause_of_a_failed_function_is_lambdas_error_as_json(stack, start):
     stack.function("Bad", "def handler(event, context): raise KeyError('k')")
     task = {

@@ -35,6 +35,9 @@ UNNEEDED = {
 }  # fmt: skip
 """The grants that no story needs, each with its reason to be there."""
 
+ACTIONS = {"s3": "s3:GetObject", "sqs": "sqs:SendMessage", "sns": "sns:Publish"}
+"""An action of each service whose resources answer to TLS only."""
+
 TELEMETRY = {"RenderRoleDefaultPolicy.PolicyDocument.Statement[3]"}
 """Telemetry alone: a job is not lost over what it cost. Its lack is in the function's log, and told by the cloud."""
 
@@ -133,6 +136,27 @@ def test_no_role_may_touch_keys_that_no_story_touches(record: Record) -> None:
 
 def frozen(access: Access) -> tuple[str, str, str]:
     return access.principal, access.action, access.resource
+
+
+def test_whoever_comes_without_tls_is_denied_everything(record: Record) -> None:
+    reached = [*record.policies.resource]
+    services = {arn.split(":")[2] for arn in reached}
+    assert {"s3", "sqs", "sns"} <= services
+    cloud = record.cloud
+    buckets = [f"arn:aws:s3:::{bucket['Name']}" for bucket in cloud.client("s3").list_buckets()["Buckets"]]
+    queues = [queue.rpartition("/")[2] for queue in cloud.client("sqs").list_queues()["QueueUrls"]]
+    topics = [topic["TopicArn"] for topic in cloud.client("sns").list_topics()["Topics"]]
+    assert {arn.rpartition(":")[2] for arn in reached if ":sqs:" in arn} == {*queues}
+    assert {arn for arn in reached if arn.split(":")[2] in ("s3", "sns")} == {*buckets, *topics}
+    for arn in reached:
+        action = ACTIONS.get(arn.split(":")[2])
+        if action is not None:
+            resource = f"{arn}/key" if ":s3:" in arn else arn
+            for principal in (*record.policies.identity, "events.amazonaws.com"):
+                access = Access(principal, action, resource, {"aws:securetransport": "false"})
+                assert "explicit deny" in (record.policies.denial(access) or "")
+                access = Access(principal, action, resource, {"aws:securetransport": "true"})
+                assert "explicit deny" not in (record.policies.denial(access) or "")
 
 
 @pytest.mark.campaign
