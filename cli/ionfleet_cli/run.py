@@ -111,6 +111,8 @@ def annotate(request: Request, places: Places, workers: int | None, console: Con
                 watch.attach(cloud)
                 with watch.naming_denials():
                     _run(request, Buckets.of(cloud), watch, progress, results, display)
+                for denial in watch.denials():
+                    display.note(f"warning: {denial}")
         except ReplayError as error:
             raise CommandError(str(error)) from error
     report.show(folder.path, progress.seconds(), console)

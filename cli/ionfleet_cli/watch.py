@@ -84,13 +84,17 @@ class Watch:
         try:
             yield
         except CommandError as error:
-            self._listen(0)
-            denied = [denial for denial in self._denials if denial not in str(error)]
+            denied = [denial for denial in self.denials() if denial not in str(error)]
             if not denied:
                 raise
             more = [f"and {len(denied) - NAMED_DENIALS} more"] if len(denied) > NAMED_DENIALS else []
             lines = [f"{error}", "Denied:", *denied[:NAMED_DENIALS], *more]
             raise CommandError("\n".join(lines), error.exit_code) from error
+
+    def denials(self) -> list[str]:
+        """Return what was denied until now, each once, in order."""
+        self._listen(0)
+        return list(self._denials)
 
     def _listen(self, seconds: float) -> None:
         """Hand over the observations that are there, waiting for the first."""
