@@ -16,22 +16,17 @@ IONFLEET = (sys.executable, "-c", "from ionfleet_cli.main import main; main()")
 
 
 @pytest.mark.parametrize(
-    ("policy", "action", "bucket"),
+    "policy",
     [
-        ("StatusRoleDefaultPolicy", "s3:PutObject", "work"),
-        ("PlannerRoleDefaultPolicy", "s3:PutObject", "results"),
+        "PlannerRoleDefaultPolicy",
+        # Nothing is said in the end, and the run waits until it is sure of that.
+        pytest.param("StatusRoleDefaultPolicy", marks=pytest.mark.campaign),
     ],
 )
 def test_a_run_that_cannot_even_say_how_it_failed_names_what_was_denied(
-    assembly: Path,
-    tmp_path: Path,
-    dataset: SimulatedDataset,
-    database: bytes,
-    policy: str,
-    action: str,
-    bucket: str,
+    assembly: Path, tmp_path: Path, dataset: SimulatedDataset, database: bytes, policy: str
 ) -> None:
-    crippled = assembly_without(assembly, tmp_path / "assembly", policy, action)
+    crippled = assembly_without(assembly, tmp_path / "assembly", policy, "s3:PutObject")
     (tmp_path / "lipids.tsv").write_bytes(database)
     options = ["--database", str(tmp_path / "lipids.tsv"), "--assembly", str(crippled), "--out", str(tmp_path / "out")]
     command = [*IONFLEET, "run", str(dataset.imzml), *options]
@@ -40,5 +35,5 @@ def test_a_run_that_cannot_even_say_how_it_failed_names_what_was_denied(
     said = " ".join(done.stderr.split())
     role = policy.removesuffix("DefaultPolicy")
     assert f"-{role}-" in said
-    assert f"is not authorized to perform: {action} on resource: arn:aws:s3:::ionfleet-storage{bucket}bucket-" in said
+    assert "is not authorized to perform: s3:PutObject on resource: arn:aws:s3:::ionfleet-storageworkbucket-" in said
     assert not (tmp_path / "out").exists()
