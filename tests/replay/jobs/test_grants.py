@@ -40,11 +40,20 @@ UNNEEDED = {
 }
 """The grants that no story needs, each with its reason to be there."""
 
+OBJECTS = ("GetObject", "ListBucket", "PutObject")
 TELEMETRY = "RenderRole work s3:PutObject"
 """A grant for telemetry alone: no job is lost over what it cost. Its lack is in the function's log."""
 
-UNTOLD = {TELEMETRY}
-"""The grants whose lack no document tells of, since it keeps that document from being written."""
+UNTOLD = {
+    # What planner or launcher fails on for good is a dead letter, which does not know why: its document names the log.
+    *(f"LauncherRole {each}" for each in ("states:StartExecution", "work s3:GetObject", "work s3:ListBucket")),
+    *(f"PlannerRole input s3:{action}" for action in ("GetObject", "ListBucket")),
+    *(f"PlannerRole {bucket} s3:{action}" for bucket in ("results", "work") for action in OBJECTS),
+    # The record of a task's failure cannot be made, so the failure itself is what is told.
+    "WorkflowRole work s3:PutObject",
+    TELEMETRY,
+}
+"""The grants whose lack no document tells of: the cloud does, and `ionfleet run`."""
 
 ACTIONS = {"s3": "s3:GetObject", "sqs": "sqs:SendMessage", "sns": "sns:Publish"}
 """An action of each service whose resources answer to TLS only."""
