@@ -30,7 +30,7 @@ demo: install ## simulate a dataset, annotate it, show the annotations
 	@$(BIN)/ionfleet run demo/tissue.imzML --out demo/results
 
 test: .venv/dev.stamp ## all tests that need nothing from elsewhere
-	@$(BIN)/python -m pytest -m "not reference and not layers" tests
+	@$(BIN)/python -m pytest -m "not reference and not layers and not campaign" tests
 
 test-reference: .venv/dev.stamp ## compare with METASPACE's numbers (needs the reference data beside the project)
 	@$(BIN)/python -m pytest -m reference tests/reference
@@ -58,6 +58,7 @@ lock: ## pin the dependencies anew
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements/run.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --group dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements/awscli.in -o requirements/awscli.txt
 
 clean: ## remove what was built, but not results
 	@rm -rf .venv cdk.out layers/*/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

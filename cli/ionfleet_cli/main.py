@@ -5,6 +5,8 @@ They are imported by the commands that need them, so that `--help` answers at on
 
 from __future__ import annotations
 
+import atexit
+import gc
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,6 +33,9 @@ application = typer.Typer(
 def main() -> None:
     """Run the command of this process, and end the process with its exit code."""
     terminal.tolerate_any_encoding()
+    # The interpreter's last collection goes through all that boto3, moto and pyarrow left, for longer than it takes to
+    # stop a cloud: who stops a run waits for that. Frozen objects are not looked at.
+    atexit.register(gc.freeze)
     application(prog_name="ionfleet")
 
 

@@ -109,7 +109,10 @@ def annotate(request: Request, places: Places, workers: int | None, console: Con
             assembly = places.assembly.resolve() if places.assembly else synthesized(display)
             with running_cloud(assembly, watch.observe, workers, display, keep=places.keep) as cloud:
                 watch.attach(cloud)
-                _run(request, Buckets.of(cloud), watch, progress, results, display)
+                with watch.naming_denials():
+                    _run(request, Buckets.of(cloud), watch, progress, results, display)
+                for denial in watch.denials():
+                    display.note(f"warning: {denial}")
         except ReplayError as error:
             raise CommandError(str(error)) from error
     report.show(folder.path, progress.seconds(), console)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from ionfleet_cli.failures import CommandError
 from ionfleet_cli.logs import last_error
-from ionfleet_replay import Cloud, EventLost, ExecutionEnded, InvocationEnded, Observation
+from ionfleet_replay import AccessDecided, Cloud, EventLost, ExecutionEnded, InvocationEnded, Observation, Standing
 
 Found = TypeVar("Found")
 
@@ -23,6 +24,10 @@ PATIENCE = 10.0
 """Seconds after which nobody waits any longer for a message that failed to be tried again: that may take hours."""
 
 
+NAMED_DENIALS = 5
+"""Denied accesses that a failure names at most."""
+
+
 class Watch:
     """Waits for what a cloud is to bring about, and ends the wait where that will not come any more.
 
@@ -34,6 +39,7 @@ class Watch:
         self._observations: SimpleQueue[Observation] = SimpleQueue()
         self._cloud: Cloud | None = None
         self._trouble: str | None = None
+        self._denials: dict[str, None] = {}
         self._active = time.monotonic()
 
     def observe(self, observation: Observation) -> None:
@@ -65,6 +71,31 @@ class Watch:
         self._listen(0)
         return found
 
+    @contextmanager
+    def naming_denials(self) -> Iterator[None]:
+        """Let a failure of the block name the accesses that the template's policies did not allow.
+
+        Raises
+        ------
+        CommandError
+            The block's, with what was denied since this watch began.
+
+        """
+        try:
+            yield
+        except CommandError as error:
+            denied = [denial for denial in self.denials() if denial not in str(error)]
+            if not denied:
+                raise
+            more = [f"and {len(denied) - NAMED_DENIALS} more"] if len(denied) > NAMED_DENIALS else []
+            lines = [f"{error}", "Denied:", *denied[:NAMED_DENIALS], *more]
+            raise CommandError("\n".join(lines), error.exit_code) from error
+
+    def denials(self) -> list[str]:
+        """Return what was denied until now, each once, in order."""
+        self._listen(0)
+        return list(self._denials)
+
     def _listen(self, seconds: float) -> None:
         """Hand over the observations that are there, waiting for the first."""
         try:
@@ -81,21 +112,19 @@ class Watch:
             self._trouble = f"{observation.error}: {observation.cause}"
         elif isinstance(observation, InvocationEnded) and observation.invocation.outcome != "ok":
             self._trouble = f"{observation.invocation.function}: {observation.invocation.outcome}"
+        elif isinstance(observation, AccessDecided) and not observation.allowed:
+            self._denials[str(observation)] = None
         self.heard(observation)
 
     def _stands_still(self) -> bool:
         """Tell whether nothing is under way, or for some time nothing but messages that failed before."""
         if self._cloud is None:
             return False
-        try:
-            self._cloud.wait_idle(0)
-        except TimeoutError as busy:
-            # It names messages only where nothing else is in flight.
-            if "message in" not in str(busy):
-                self._active = time.monotonic()
-                return False
-            return time.monotonic() - self._active > PATIENCE
-        return True
+        standing = self._cloud.standing()
+        if standing is Standing.BUSY:
+            self._active = time.monotonic()
+            return False
+        return standing is Standing.IDLE or time.monotonic() - self._active > PATIENCE
 
     def _why(self) -> str:
         logged = last_error(self._cloud.folder) if self._cloud is not None else None

@@ -12,7 +12,7 @@ from ionfleet_infrastructure.grants import TRACING_ACTIONS, allow, allow_access,
 from ionfleet_infrastructure.layers import ARCHITECTURE, RUNTIME, Layers, source_code
 from ionfleet_infrastructure.nag import acknowledge
 from ionfleet_infrastructure.settings import Settings
-from ionfleet_infrastructure.specification import Specification
+from ionfleet_infrastructure.specification import NOTHING, Specification
 from ionfleet_infrastructure.storage import Storage
 
 METRICS_NAMESPACE = "Ionfleet"
@@ -127,7 +127,7 @@ class FleetFunction(Construct):
         )
         environment = {}
         for variable, bucket, access in accesses:
-            if access.listed:
+            if access != NOTHING:
                 environment[variable] = bucket.bucket_name
                 allow_access(self._role, bucket, access)
         return environment

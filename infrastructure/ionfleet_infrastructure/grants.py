@@ -57,18 +57,18 @@ def allow_objects(role: aws_iam.Role, actions: Sequence[str], bucket: aws_s3.IBu
 
 def allow_access(role: aws_iam.Role, bucket: aws_s3.IBucket, access: Access) -> None:
     """Let a role do in a bucket what is specified."""
-    role.add_to_policy(
-        aws_iam.PolicyStatement(
-            actions=["s3:ListBucket"],
-            resources=[bucket.bucket_arn],
-            # S3 checks ListBucket when a key is missing, too, and then there is no prefix to compare: without
-            # …IfExists a missing object would look like a forbidden one.
-            conditions={"StringLikeIfExists": {"s3:prefix": list(access.listed)}},
+    if access.listed:
+        role.add_to_policy(
+            aws_iam.PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[bucket.bucket_arn],
+                # S3 checks ListBucket when a key is missing, too, and then there is no prefix to compare: without
+                # …IfExists a missing object would look like a forbidden one.
+                conditions={"StringLikeIfExists": {"s3:prefix": list(access.listed)}},
+            )
         )
-    )
     if access.read:
-        actions = ["s3:GetObject", "s3:GetObjectVersion"] if access.versions else ["s3:GetObject"]
-        allow_objects(role, actions, bucket, access.read)
+        allow_objects(role, ["s3:GetObjectVersion" if access.versions else "s3:GetObject"], bucket, access.read)
     if access.write:
         allow_objects(role, ["s3:PutObject", "s3:AbortMultipartUpload"], bucket, access.write)
 

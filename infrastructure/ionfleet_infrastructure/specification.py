@@ -24,7 +24,8 @@ ONE_CPU_MB = 1769
 class Access:
     """What a function may do in one bucket: patterns of keys it may read, create, or only list.
 
-    What may be read or created may be listed too: without that, S3 answers 403 instead of 404 for a missing key.
+    What may be read may be listed too: without that, S3 answers 403 instead of 404 for a missing key. With `versions`,
+    objects are read in the version that was planned, and in no other way.
     """
 
     read: tuple[str, ...] = ()
@@ -35,7 +36,7 @@ class Access:
     @property
     def listed(self) -> tuple[str, ...]:
         """Every pattern that may be listed, each cut at its first wildcard."""
-        patterns = (*self.read, *self.write, *self.list)
+        patterns = (*self.read, *self.list)
         return tuple(sorted({pattern.partition("*")[0] + "*" for pattern in patterns}))
 
 
@@ -60,7 +61,7 @@ PLANNER = Specification(
     memory_mb=3008,
     timeout_seconds=900,
     layers=FLEET_LAYERS,
-    input=Access(read=("datasets/*", "databases/*"), versions=True),
+    input=Access(read=("datasets/*", "databases/*")),
     work=Access(
         read=(
             "databases/*",
@@ -69,9 +70,9 @@ PLANNER = Specification(
             "claims/*",
             "manifests/*",
             "ended/*",
-            "isotopes/*",
         ),
         write=("databases/*", "datasets/*/index.parquet", "claims/*", "manifests/*"),
+        list=("isotopes/*",),
     ),
     results=Access(
         read=("inputs/*", "results/*/status.json"),
@@ -106,7 +107,7 @@ PARTITION = Specification(
     timeout_seconds=900,
     layers=FLEET_LAYERS,
     work=Access(
-        read=("manifests/*", "datasets/*", "isotopes/*", "databases/*"),
+        read=("manifests/*", "datasets/*", "isotopes/*"),
         write=("manifests/*", "jobs/*/segments/*", "telemetry/*"),
     ),
 )
@@ -123,7 +124,7 @@ MERGE = Specification(
     timeout_seconds=900,
     layers=FLEET_LAYERS,
     work=Access(
-        read=("manifests/*", "jobs/*", "databases/*", "datasets/*", "isotopes/*"),
+        read=("manifests/*", "jobs/*", "databases/*"),
         write=("manifests/*", "jobs/*/tables/*", "telemetry/*"),
     ),
 )
@@ -141,7 +142,7 @@ STATUS = Specification(
     timeout_seconds=120,
     layers=CONTROL_LAYERS,
     work=Access(
-        read=("manifests/*", "jobs/*", "failures/*", "ended/*", "claims/*"),
+        read=("manifests/*", "jobs/*", "failures/*", "ended/*"),
         write=("ended/*", "dead-letters/*"),
         list=("telemetry/*",),
     ),

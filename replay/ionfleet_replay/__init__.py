@@ -6,7 +6,7 @@ It implements a small part of AWS exactly, and refuses the rest by name. `Cloud`
 from __future__ import annotations
 
 from ionfleet_replay.assembly import synthesize
-from ionfleet_replay.cloud import Cloud
+from ionfleet_replay.cloud import Cloud, Standing
 from ionfleet_replay.errors import DefinitionError, InvocationError, ReplayError, SynthesisError, TemplateError
 from ionfleet_replay.observations import (
     AccessDecided,
@@ -34,6 +34,7 @@ __all__ = [
     "MapProgress",
     "Observation",
     "ReplayError",
+    "Standing",
     "StateEntered",
     "StateExited",
     "SynthesisError",

@@ -81,8 +81,10 @@ _RESOURCES: Mapping[str, Mapping[str, Callable[[Call, Account], str]]] = {
     "sns": {"Publish": _named("TopicArn"), "PublishBatch": _named("TopicArn")},
     "states": {
         "DescribeExecution": _named("executionArn"),
+        "DescribeMapRun": _named("mapRunArn"),
         "DescribeStateMachine": _named("stateMachineArn"),
         "ListExecutions": _named("stateMachineArn"),
+        "ListMapRuns": _named("executionArn"),
         "StartExecution": _named("stateMachineArn"),
         "StopExecution": _named("executionArn"),
     },

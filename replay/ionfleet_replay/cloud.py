@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
+from enum import Enum, auto
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -29,6 +30,7 @@ from ionfleet_replay.events import EventBus, object_created
 from ionfleet_replay.executions import Executions, Machine
 from ionfleet_replay.functions import INVOCATION, Functions
 from ionfleet_replay.iam import Policies
+from ionfleet_replay.map_runs import MapRunCalls, MapRuns
 from ionfleet_replay.objects import Objects
 from ionfleet_replay.observations import AccessDecided, DeadLetter, Invocation, Observation, Observer
 from ionfleet_replay.paths import Json
@@ -43,6 +45,15 @@ from ionfleet_replay.template import Template
 from ionfleet_replay.transfers import Transfers
 
 T = TypeVar("T")
+
+
+class Standing(Enum):
+    """What a cloud is doing: `WAITING` is for messages that nobody works on, such as those that come back later."""
+
+    BUSY = auto()
+    WAITING = auto()
+    IDLE = auto()
+
 
 IDLE_CHECK = 0.2
 """Seconds at most between two looks at whether everything is done."""
@@ -118,6 +129,7 @@ class Cloud:
         self._functions = Functions(self._account, workers or cores, self._background, self._activity, self._observe)
         self._bus = EventBus(self._account, *shared)
         self._executions = Executions(self._account, self._bus, *shared)
+        self._map_runs = MapRuns()
         self._asynchronous = AsynchronousInvocations(self._account, self._functions, *shared)
         self._requests = hooks.Requests()
         self._objects = Objects(self.folder / "objects", self._written)
@@ -225,6 +237,7 @@ class Cloud:
                 self._authority,
                 hooks.ExpectedOwner(self._account.id),
                 hooks.Messages(self._sent, self._hidden),
+                MapRunCalls(self._map_runs, self._executions.known),
                 hooks.ExecutionCalls(self._executions.begin, self._executions.stop, self._executions.ended_at),
                 S3(self._objects),
             ],
@@ -301,7 +314,8 @@ class Cloud:
                 raise DefinitionError(state, "Parameters.FunctionName", str(problem)) from problem
         integrations = Integrations(self._account, self._functions, self._asynchronous, self._authority, declared.role)
         width = CHILDREN_PER_WORKER * self._functions.workers
-        return Machine(declared, machine, Interpreter(self._clock, integrations, self._observe, width))
+        interpreter = Interpreter(self._clock, integrations, self._observe, width, map_runs=self._map_runs)
+        return Machine(declared, machine, interpreter)
 
     def _poller(self, source: EventSource) -> Poller:
         return Poller(
@@ -360,6 +374,22 @@ class Cloud:
             raise InvocationError(function, answer.error)
         return answer.payload
 
+    def enforce(self, policies: Policies) -> None:
+        """Judge every access from now on by other policies, which are checked as the template's are at the start.
+
+        Raises
+        ------
+        ReplayError
+            The stack would not come up with them: names role, action and resource. The policies are those of before.
+        """
+        before = self._stack.policies
+        self._stack.policies = self._authority.policies = policies
+        try:
+            wiring.check(self._stack, self._authority)
+        except ReplayError:
+            self._stack.policies = self._authority.policies = before
+            raise
+
     def wait_idle(self, timeout: float) -> None:
         """Wait until no event, message, invocation or execution is in flight.
 
@@ -371,25 +401,34 @@ class Cloud:
             The runtime itself broke; the details are in `runtime.log`.
         """
         deadline = time.monotonic() + timeout
-        while True:
-            busy = self._busy()
-            if self._problem is not None:
-                raise ReplayError(f"The local runtime broke; see {self.folder / 'runtime.log'}.") from self._problem
-            if not busy:
-                return
+        while (standing := self.standing()) is not Standing.IDLE:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
+                tally = self._activity.snapshot()[1] if standing is Standing.BUSY else self._messages()
+                busy = [f"{count} × {what}" for what, count in sorted(tally.items())] or ["something that just ended"]
                 raise TimeoutError(f"Still in flight after {timeout:g} s: {', '.join(busy)}")
             self._activity.wait_change(min(IDLE_CHECK, remaining))
 
-    def _busy(self) -> list[str]:
-        """Name what is in flight; empty only when nothing was at one moment."""
+    def standing(self) -> Standing:
+        """Return whether something is in flight, or only lies in a queue, or nothing of both.
+
+        Raises
+        ------
+        ReplayError
+            The runtime itself broke; the details are in `runtime.log`.
+        """
         generation, tally = self._activity.snapshot()
-        if not tally:
-            tally = {f"message in {name}": depth for name, depth in self._call(self._depths()).items() if depth}
-            if not tally and self._activity.snapshot() == (generation, {}):
-                return []
-        return [f"{count} × {what}" for what, count in sorted(tally.items())] or ["something that has just begun"]
+        messages = {} if tally else self._messages()
+        if self._problem is not None:
+            raise ReplayError(f"The local runtime broke; see {self.folder / 'runtime.log'}.") from self._problem
+        # What began meanwhile may have taken a message that was not counted any more.
+        if tally or self._activity.snapshot() != (generation, {}):
+            return Standing.BUSY
+        return Standing.WAITING if messages else Standing.IDLE
+
+    def _messages(self) -> dict[str, int]:
+        """Count the messages in each queue that has any."""
+        return {f"message in {name}": depth for name, depth in self._call(self._depths()).items() if depth}
 
     async def _depths(self) -> dict[str, int]:
         depths = await asyncio.gather(*(poller.depth() for poller in self._pollers))

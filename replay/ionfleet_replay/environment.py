@@ -53,6 +53,7 @@ class Function:
     log_group: str
     reserved: int | None
     asynchronous: AsynchronousPolicy = AsynchronousPolicy()
+    traced: bool = False
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Machine:
 
 
 class Executions:
-    """The state machines of a cloud and what runs of them. `begin`, `stop` and `ended_at` are safe in any thread."""
+    """The state machines of a cloud and what runs of them; all but `add` may be called in any thread."""
 
     def __init__(
         self,
@@ -62,6 +62,11 @@ class Executions:
         """Return when an execution ended, in seconds since the epoch; None where it has not."""
         with self._lock:
             return self._ended.get(arn)
+
+    def known(self, arn: str) -> bool:
+        """Return whether there is an execution, running or ended."""
+        with self._lock:
+            return arn in self._running or arn in self._ended
 
     def begin(self, arn: str, data: str) -> None:
         """Take up an execution that moto has recorded; one that runs already is left alone."""

@@ -138,19 +138,20 @@ class Policies:
         """Add a policy to a resource."""
         self.resource[arn] = (*self.resource.get(arn, ()), *statements)
 
-    def grants(self) -> Iterator[Statement]:
-        """Yield the statements that allow something, those of roles first."""
-        for policies in (self.identity, self.resource):
+    def grants(self) -> Iterator[tuple[Statement, str]]:
+        """Yield each action of each statement that allows something: those of roles, of resources, and on roles."""
+        for policies in (self.identity, self.resource, self.trust):
             for statements in policies.values():
-                yield from (statement for statement in statements if statement.allows)
+                yield from ((each, action) for each in statements if each.allows for action in each.actions)
 
-    def without(self, statement: Statement) -> Policies:
-        """Return the policies as they are when one statement is taken out."""
+    def without(self, statement: Statement, action: str) -> Policies:
+        """Return the policies as they are when one action is taken out of one statement."""
+        rest = replace(statement, actions=tuple(each for each in statement.actions if each != action))
 
         def kept(policies: Mapping[str, tuple[Statement, ...]]) -> dict[str, tuple[Statement, ...]]:
-            return {arn: tuple(each for each in own if each is not statement) for arn, own in policies.items()}
+            return {arn: tuple(rest if each is statement else each for each in own) for arn, own in policies.items()}
 
-        return replace(self, identity=kept(self.identity), resource=kept(self.resource))
+        return Policies(kept(self.identity), kept(self.trust), kept(self.resource))
 
     def denial(self, access: Access) -> str | None:
         """Return why an access is denied, in AWS's words; None where it is allowed."""

@@ -94,6 +94,10 @@ class AccessDecided:
     context: Mapping[str, str]
     allowed: bool
 
+    def __str__(self) -> str:
+        verdict = "" if self.allowed else "not "
+        return f"{self.principal} is {verdict}authorized to perform: {self.action} on resource: {self.resource}"
+
 
 Observation: TypeAlias = (
     StateEntered | StateExited | MapProgress | ExecutionEnded | InvocationEnded | DeadLetter | EventLost | AccessDecided

@@ -204,7 +204,7 @@ def _asset(stack: Stack, code: Fields) -> Path:
 
 @creates("AWS::Lambda::Function")
 def _function(stack: Stack, properties: Fields) -> Created:
-    properties.ignore("Architectures", "Description", "Tags", "TracingConfig")
+    properties.ignore("Architectures", "Description", "Tags")
     name = _name(stack, properties, "FunctionName")
     runtime = properties.of(str, "Runtime")
     if not runtime.startswith("python3."):
@@ -226,6 +226,7 @@ def _function(stack: Stack, properties: Fields) -> Created:
         asynchronous=AsynchronousPolicy(
             dead_letters=_dead_letters(stack, properties.section("DeadLetterConfig"), "TargetArn")
         ),
+        traced=_only(properties.section("TracingConfig"), "Mode", "PassThrough") == "Active",
     )
     stack.functions[function.arn] = function
     return Created(name, {"Arn": function.arn})
@@ -357,7 +358,7 @@ def _dead_letters(stack: Stack, config: Fields, field: str) -> str | None:
 
 @creates("AWS::StepFunctions::StateMachine")
 def _state_machine(stack: Stack, properties: Fields) -> Created:
-    properties.ignore("LoggingConfiguration", "TracingConfiguration", "Tags")
+    properties.ignore("Tags")
     properties.one_of("StateMachineType", ("STANDARD",), default="STANDARD")
     name = _name(stack, properties, "StateMachineName")
     definition = properties.of(str, "DefinitionString")
@@ -366,8 +367,18 @@ def _state_machine(stack: Stack, properties: Fields) -> Created:
     role = properties.of(str, "RoleArn")
     client = stack.account.client("stepfunctions")
     arn = client.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"]
-    stack.machines.append(StateMachine(properties.owner, arn, name, role, definition))
+    traced = _only(properties.section("TracingConfiguration"), "Enabled", False)
+    stack.machines.append(StateMachine(properties.owner, arn, name, role, definition, _logged(properties), traced))
     return Created(arn, {"Arn": arn, "Name": name})
+
+
+def _logged(properties: Fields) -> bool:
+    """Return whether a state machine has a log; what is in it, the cloud's observations tell here."""
+    logging = properties.section("LoggingConfiguration")
+    logging.ignore("Destinations", "IncludeExecutionData")
+    level = logging.one_of("Level", ("OFF", "ALL", "ERROR", "FATAL"), default="OFF")
+    logging.finish()
+    return bool(level != "OFF")
 
 
 @creates("AWS::Logs::LogGroup")

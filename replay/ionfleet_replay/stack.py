@@ -26,6 +26,8 @@ class StateMachine:
     name: str
     role: str
     definition: str
+    logged: bool = False
+    traced: bool = False
 
 
 @dataclass

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from ionfleet_replay import definition as asl
 from ionfleet_replay.clock import Clock, cancel, within
+from ionfleet_replay.map_runs import MapRunRecord, MapRuns
 from ionfleet_replay.observations import MapProgress, Observer, StateEntered, StateExited
 from ionfleet_replay.paths import Expression, Json, Path, StateError, compact
 
@@ -95,7 +96,8 @@ class Interpreter:
     """Runs definitions.
 
     `observer` hears of states and maps. `width` bounds the children that a map runs at one time beside its
-    MaxConcurrency: more than the machine can work on would only wait. `random` decides the jitter of retries.
+    MaxConcurrency: more than the machine can work on would only wait. `random` decides the jitter of retries, and
+    `map_runs` keeps what maps came to.
     """
 
     clock: Clock
@@ -103,6 +105,7 @@ class Interpreter:
     observer: Observer
     width: int | None = None
     random: random.Random = field(default_factory=random.Random)
+    map_runs: MapRuns = field(default_factory=MapRuns)
 
     async def run(self, machine: asl.Machine, data: Json, scope: Scope) -> Json:
         """Run a machine on its input and return its output.
@@ -285,6 +288,16 @@ class MapRun:
         self._waiting = deque(range(len(inputs)))
         self._outputs: dict[int, Json] = {}
         self._failed = 0
+        self._record = MapRunRecord(
+            execution=scope.context["Execution"]["Id"],
+            label=state.label,
+            sizes=[1 if state.batcher is None else len(batch["Items"]) for batch in inputs],
+            max_concurrency=state.max_concurrency,
+            tolerated_count=state.tolerated_count or 0,
+            tolerated_percentage=state.tolerated_percentage or 0.0,
+            started=interpreter.clock.now(),
+        )
+        interpreter.map_runs.add(self._record)
 
     async def results(self) -> list[Json]:
         """Return the outputs of the children that succeeded, in the order of the items.
@@ -296,21 +309,34 @@ class MapRun:
         """
         self._report()
         bounds = [bound for bound in (self._state.max_concurrency, self._interpreter.width) if bound]
-        await _together([self._lane() for _ in range(min([len(self._inputs), *bounds]))])
+        now = self._interpreter.clock.now
+        try:
+            await _together([self._lane() for _ in range(min([len(self._inputs), *bounds]))])
+        except StateError:
+            self._record.end("FAILED", now())
+            raise
+        except BaseException:
+            self._record.end("ABORTED", now())
+            raise
+        self._record.end("SUCCEEDED", now())
         return [self._outputs[index] for index in sorted(self._outputs)]
 
     async def _lane(self) -> None:
         while self._waiting:
             index = self._waiting.popleft()
+            self._record.children[index] = "running"
             try:
                 self._outputs[index] = await self._child(self._inputs[index])
             except StateError as failure:
+                self._record.children[index] = "failed"
                 self._failed += 1
                 if self._state.fails(self._failed, len(self._inputs)):
                     self._waiting.clear()
                     self._report()
                     cause = f"{self._failed} of {len(self._inputs)} items failed, the last with {failure}"
                     raise StateError("States.ExceedToleratedFailureThreshold", cause) from failure
+            else:
+                self._record.children[index] = "succeeded"
             self._report()
 
     def _report(self) -> None:

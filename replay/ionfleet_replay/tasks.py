@@ -96,7 +96,17 @@ class Integrations:
         try:
             return await self._account.call(service, self._principal, operation, **arguments)
         except ClientError as problem:
-            code = problem.response["Error"]["Code"]
-            raise StateError(f"{prefix}.{code.removesuffix('Exception')}Exception", str(problem)) from problem
+            name = _exception_name(self._account.client(service, self._principal), operation, problem)
+            raise StateError(f"{prefix}.{name or f'{prefix.capitalize()}Exception'}", str(problem)) from problem
         except BotoCoreError as problem:
             raise StateError(f"{prefix}.SdkClientException", str(problem)) from problem
+
+
+def _exception_name(client: Any, operation: str, problem: ClientError) -> str | None:
+    """Return what the SDK that Step Functions uses calls an error, None for one that the operation does not declare.
+
+    S3 declares few: access denied, for one, has no name but `S3.S3Exception`.
+    """
+    declared = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation]).error_shapes
+    shape = next((each for each in declared if each.error_code == problem.response["Error"]["Code"]), None)
+    return None if shape is None else f"{shape.name.removesuffix('Exception')}Exception"

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,8 @@ import pytest
 from ionfleet_cli.results import PUBLISHED
 from ionfleet_simulate.dataset import write_dataset
 from ionfleet_simulate.simulation import Simulation
+
+from .test_lifetime import children, running, until
 
 PLANTED = (("C6H12O6", "+H"), ("C5H9NO4", "+H"), ("C10H13N5O4", "+Na"), ("C16H32O2", "+Na"), ("C18H34O2", "+K"))
 OTHERS = ("C4H8O2", "C7H14O3", "C9H11NO2", "C11H12N2O2", "C20H32O2", "C12H22O11")
@@ -174,29 +175,37 @@ def test_a_rejected_database_is_named_with_its_rows(other: Workplace) -> None:
 def test_a_signal_ends_everything_at_once(other: Workplace, number: signal.Signals) -> None:
     before = {*other.folder.iterdir()}
     process = other.start("run", other.dataset, "--database", other.database)
+    wait_for_work(process)
+    pids = [process.pid, *children(process.pid)]
+    os.kill(process.pid, number)
+    assert until(lambda: not any(map(running, pids)), 2), "processes were left behind"
+    rest, _ = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert rest.endswith("Stopped.\n")
+    assert {*other.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(("number", "state"), [(signal.SIGTERM, "stopped"), (signal.SIGKILL, "running")])
+def test_the_folder_of_a_run_tells_how_it_ended(
+    other: Workplace, number: signal.Signals, state: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    process = other.start("run", other.dataset, "--database", other.database, "--keep")
+    wait_for_work(process)
+    pids = [process.pid, *children(process.pid)]
+    assert len(pids) > 2
+    os.kill(process.pid, number)
+    assert until(lambda: not any(map(running, pids)), 2), "processes were left behind"
+    process.communicate(timeout=10)
+    (folder,) = tmp_path.glob("ionfleet-cloud-*")
+    facts = json.loads((folder / "cloud.json").read_text())
+    assert (facts["state"], facts["pid"]) == (state, process.pid)
+
+
+def wait_for_work(process: subprocess.Popen[str]) -> None:
+    """Read what a run prints until functions are at work."""
     output = ""
     while "sort: begins" not in output:
         line = process.stdout.readline()
         assert line, output
         output += line
-    os.kill(process.pid, number)
-    rest, _ = process.communicate(timeout=10)
-    assert process.returncode == 130
-    assert rest.endswith("Stopped.\n")
-    assert {*other.folder.iterdir()} == before
-    wait_until_gone(process.pid)
-
-
-def wait_until_gone(session: int) -> None:
-    """Wait until no process of a session is left."""
-    deadline = time.monotonic() + 5
-    while any(stat_session(entry) == session for entry in Path("/proc").iterdir() if entry.name.isdigit()):
-        assert time.monotonic() < deadline, "processes were left behind"
-        time.sleep(0.05)
-
-
-def stat_session(process: Path) -> int | None:
-    try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[3])
-    except (OSError, IndexError):
-        return None

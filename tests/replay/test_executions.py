@@ -175,7 +175,7 @@ TASKS = {
             "Resource": "arn:aws:states:::aws-sdk:s3:putObject",
             "Parameters": {"Bucket": "${Bucket}", "Key.$": "$.key", "Body": {"key.$": "$.key"}, "IfNoneMatch": "*"},
             "ResultPath": None,
-            "Retry": [{"ErrorEquals": ["S3.PreconditionFailedException"], "MaxAttempts": 0}],
+            "Retry": [{"ErrorEquals": ["S3.S3Exception"], "MaxAttempts": 0}],
             "Next": "Tell",
         },
         "Tell": {
@@ -201,7 +201,10 @@ def test_tasks_put_objects_and_publish_messages(stack, start):
     assert json.loads(written) == {"key": "a"}
     states.start_execution(stateMachineArn=cloud.outputs["Machine"], input='{"key": "a"}')
     cloud.wait_idle(10)
-    assert start.observed(ExecutionEnded)[-1].error == "S3.PreconditionFailedException"
+    # Only errors that the operation declares have a name of their own: that of a failed condition is in the cause.
+    ended = start.observed(ExecutionEnded)[-1]
+    assert ended.error == "S3.S3Exception"
+    assert "PreconditionFailed" in ended.cause
 
 
 FLAKY = """
@@ -262,6 +265,18 @@ def test_a_task_that_only_leaves_an_event_with_a_function_does_not_wait_for_it(s
     assert [each.outcome for each in cloud.invocations()] == ["KeyError"] * 3, "it is tried twice more"
     (letter,) = cloud.client("sqs").receive_message(QueueUrl=cloud.outputs["Dead"])["Messages"]
     assert json.loads(letter["Body"]) == {"k": "v"}
+
+
+def test_a_task_whose_function_has_no_concurrency_left_is_throttled(stack, start):
+    stack.function("Full", "def handler(event, context): return 1", ReservedConcurrentExecutions=0)
+    parameters = {"FunctionName": "${Full}"}
+    task = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": parameters, "End": True}
+    stack.machine("Machine", {"StartAt": "T", "States": {"T": task}}, Full={"Ref": "Full"})
+    cloud = start(stack)
+    cloud.client("stepfunctions").start_execution(stateMachineArn=cloud.outputs["Machine"])
+    cloud.wait_idle(10)
+    (ended,) = start.observed(ExecutionEnded)
+    assert ended.error == "Lambda.TooManyRequestsException"
 
 
 def test_the_cause_of_a_failed_function_is_lambdas_error_as_json(stack, start):

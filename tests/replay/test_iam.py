@@ -21,6 +21,8 @@ ROLE = "arn:aws:iam::1:role/r"
 BUCKET = "arn:aws:s3:::b"
 RULE = "arn:aws:events:us-east-1:1:rule/a"
 
+LOGGING = {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}
+
 CALLER = """
     import boto3
 
@@ -164,17 +166,27 @@ def test_a_role_is_assumed_by_whom_it_trusts():
     assert not policies.assumable(f"{ROLE}2", "lambda.amazonaws.com")
 
 
-def test_taking_a_statement_out_leaves_the_others():
-    policies = Policies()
-    policies.of_role(ROLE, identity_statements(document(allow(resource=f"{BUCKET}/a"), allow(resource=f"{BUCKET}/b"))))
-    first, second = policies.grants()
-    assert [first.where, second.where] == ["It.Document.Statement[0]", "It.Document.Statement[1]"]
-    assert "no identity-based policy allows the s3:GetObject action" in (policies.without(first).denial(get("a")) or "")
-    assert policies.without(first).denial(get("b")) is None
+def test_taking_an_action_out_of_a_statement_leaves_the_others():
+    policies = Policies(trust={ROLE: trust_statements(document(*TRUST["Statement"]))})
+    actions = ["s3:GetObject", "s3:PutObject"]
+    policies.of_role(ROLE, identity_statements(document(allow(actions, f"{BUCKET}/a"), allow(resource=f"{BUCKET}/b"))))
+    grants = [(statement.where, action) for statement, action in policies.grants()]
+    first, second = "It.Document.Statement[0]", "It.Document.Statement[1]"
+    assert grants == [(first, actions[0]), (first, actions[1]), (second, actions[0]), (first, "sts:AssumeRole")]
+    left = policies.without(*next(policies.grants()))
+    assert "no identity-based policy allows the s3:GetObject action" in (left.denial(get("a")) or "")
+    assert left.denial(get("b")) is None
+    assert left.denial(Access(ROLE, "s3:PutObject", f"{BUCKET}/a")) is None
+    assert left.assumable(ROLE, "lambda.amazonaws.com")
+    *_, trust = policies.grants()
+    assert not policies.without(*trust).assumable(ROLE, "lambda.amazonaws.com")
 
 
 class Caller:
-    """A function whose role has only the given statements, beside a bucket, a queue, a topic and a state machine."""
+    """A function whose role may log and do what the given statements say.
+
+    Beside it there are a bucket, a queue, a topic and a state machine.
+    """
 
     def __init__(self, stack, start, *statements: dict[str, Any]) -> None:
         stack.bucket("Bucket", events=False).queue("Queue").add("Topic", "AWS::SNS::Topic")
@@ -182,9 +194,8 @@ class Caller:
         stack.function("Caller", CALLER)
         stack.add("CallersRole", "AWS::IAM::Role", AssumeRolePolicyDocument=TRUST)
         stack.resources["Caller"]["Properties"]["Role"] = arn("CallersRole")
-        if statements:
-            policy = {"Version": "2012-10-17", "Statement": list(statements)}
-            stack.add("Policy", "AWS::IAM::Policy", Roles=[{"Ref": "CallersRole"}], PolicyDocument=policy)
+        policy = {"Version": "2012-10-17", "Statement": [LOGGING, *statements]}
+        stack.add("Policy", "AWS::IAM::Policy", Roles=[{"Ref": "CallersRole"}], PolicyDocument=policy)
         self.cloud = start(stack)
         self.place = {"Bucket": self.cloud.outputs["Bucket"], "Key": "k"}
 
@@ -338,8 +349,12 @@ def test_a_state_machine_invokes_only_what_its_role_may(stack, start):
 
 def test_observers_hear_of_every_decision(stranger, start):
     stranger.code("s3", "get_object", stranger.place)
-    (decided,) = start.observed(AccessDecided)
-    assert (decided.action, decided.allowed, decided.context["aws:securetransport"]) == ("s3:GetObject", False, "true")
+    *allowed, denied = start.observed(AccessDecided)
+    assert {decided.allowed for decided in allowed} == {True}
+    assert (denied.action, denied.allowed, denied.context["aws:securetransport"]) == ("s3:GetObject", False, "true")
+    assert (
+        str(denied) == f"{denied.principal} is not authorized to perform: s3:GetObject on resource: {denied.resource}"
+    )
 
 
 def test_a_role_that_does_not_trust_its_service_keeps_the_stack_from_coming_up(stack, start):
@@ -348,6 +363,33 @@ def test_a_role_that_does_not_trust_its_service_keeps_the_stack_from_coming_up(s
     stack.resources["Role"]["Properties"]["AssumeRolePolicyDocument"] = strange
     with pytest.raises(ReplayError, match=r"lambda.amazonaws.com is not authorized to perform: sts:AssumeRole"):
         start(stack)
+
+
+def test_logs_and_traces_that_nobody_may_write_keep_the_stack_from_coming_up(stack, start):
+    stack.function("Function", CALLER, TracingConfig={"Mode": "Active"})
+    role = stack.resources["Role"]["Properties"]
+    role["Policies"] = [{"PolicyName": "Logs", "PolicyDocument": {"Statement": [LOGGING]}}]
+    with pytest.raises(ReplayError, match=r"cannot be traced: .* is not authorized to perform: xray:"):
+        start(stack)
+    del role["Policies"]
+    with pytest.raises(ReplayError, match=r"cannot write its log: .* not authorized to perform: logs:CreateLogStream"):
+        start(stack)
+
+
+def test_policies_that_the_stack_would_not_come_up_with_are_refused_and_change_nothing(stranger):
+    grant = next(grant for grant in stranger.cloud.policies.grants() if grant[1] == "logs:PutLogEvents")
+    before = stranger.cloud.policies
+    with pytest.raises(ReplayError, match="logs:PutLogEvents on resource: arn:aws:logs:"):
+        stranger.cloud.enforce(before.without(*grant))
+    assert stranger.cloud.policies is before
+
+
+def test_other_policies_hold_from_the_next_call_on(stack, start):
+    caller = Caller(stack, start, allow("s3:ListBucket", "*"))
+    assert caller.call("s3", "list_objects_v2", {"Bucket": caller.place["Bucket"]}) == 200
+    grant = next(grant for grant in caller.cloud.policies.grants() if grant[1] == "s3:ListBucket")
+    caller.cloud.enforce(caller.cloud.policies.without(*grant))
+    assert caller.code("s3", "list_objects_v2", {"Bucket": caller.place["Bucket"]}) == "AccessDenied"
 
 
 @pytest.mark.parametrize("target", ["Queue", "Function"])

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from ionfleet_replay import Cloud, ReplayError
+from ionfleet_replay import Cloud, ReplayError, Standing
 from ionfleet_replay.activity import Activity
+from ionfleet_replay.clock import ManualClock
 
 NAP = """
     import os, time
@@ -73,6 +74,17 @@ def test_two_clouds_side_by_side_share_nothing(stack, start):
     two.stop()
     assert one.client("s3").get_object(Bucket=one.outputs["Bucket"], Key="k")["Body"].read() == b"1"
     assert one.invoke("Keep", {}) == one.outputs["Bucket"]
+
+
+def test_a_cloud_may_be_given_relative_paths_and_outlives_a_change_of_folder(stack, tmp_path, monkeypatch):
+    stack.bucket("Bucket", events=False).function("Keep", KEEP, {"BUCKET": {"Ref": "Bucket"}}).write()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with Cloud(stack.folder.relative_to(tmp_path), Path("cloud"), preload=()) as cloud:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert cloud.invoke("Keep", {}) == cloud.outputs["Bucket"]
+    assert json.loads((tmp_path / "cloud" / "cloud.json").read_text())["state"] == "stopped"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_stopping_ends_every_process_even_while_handlers_run(stack, start, tmp_path):
@@ -146,6 +158,25 @@ def test_waiting_names_what_is_in_flight(stack, start, tmp_path):
     assert until(marker.exists, 10)
     with pytest.raises(TimeoutError, match="1 × invocation of Nap"):
         cloud.wait_idle(0.1)
+
+
+def test_a_cloud_tells_whether_it_works_or_messages_wait_or_nothing_is_left(stack, start, tmp_path):
+    cloud = start(stack.function("Nap", NAP, Timeout=900))
+    assert cloud.standing() is Standing.IDLE
+    marker = tmp_path / "marker"
+    threading.Thread(target=nap, args=(cloud, marker)).start()
+    assert until(marker.exists, 10)
+    assert cloud.standing() is Standing.BUSY
+
+
+def test_messages_that_nobody_works_on_wait(stack, start):
+    source = "def handler(event, context): raise ValueError"
+    stack.queue("Queue", VisibilityTimeout=600).function("Bad", source).mapping("Mapping", "Queue", "Bad")
+    cloud = start(stack, clock=ManualClock())
+    cloud.client("sqs").send_message(QueueUrl=cloud.outputs["Queue"], MessageBody="x")
+    assert until(lambda: cloud.invocations() and cloud.standing() is Standing.WAITING, 10)
+    with pytest.raises(TimeoutError, match="1 × message in "):
+        cloud.wait_idle(0)
 
 
 def test_a_defect_of_the_runtime_is_told_to_whoever_waits(stack, start):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -44,6 +45,18 @@ def until(condition, within=10.0):
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.01)
+
+
+def test_a_client_that_polls_long_gets_a_message_as_soon_as_it_is_sent(stack, start):
+    cloud = start(stack.queue("Queue"))
+    sqs, url = cloud.client("sqs"), cloud.outputs["Queue"]
+    assert "Messages" not in sqs.receive_message(QueueUrl=url)
+    with ThreadPoolExecutor(1) as pool:
+        polled = pool.submit(sqs.receive_message, QueueUrl=url, WaitTimeSeconds=20)
+        # A poll that kept the queue to itself would keep the sender out as well.
+        sqs.send_message(QueueUrl=url, MessageBody="news")
+        assert not wait([polled], timeout=15).not_done
+    assert [message["Body"] for message in polled.result()["Messages"]] == ["news"]
 
 
 @pytest.fixture

@@ -19,7 +19,16 @@ from ionfleet_cli.logs import last_error
 from ionfleet_cli.progress import Progress
 from ionfleet_cli.submission import import_databases
 from ionfleet_cli.watch import Watch
-from ionfleet_replay import EventLost, ExecutionEnded, Invocation, InvocationEnded, StateEntered, StateExited
+from ionfleet_replay import (
+    AccessDecided,
+    EventLost,
+    ExecutionEnded,
+    Invocation,
+    InvocationEnded,
+    Standing,
+    StateEntered,
+    StateExited,
+)
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -46,15 +55,14 @@ class MemoryBucket:
 
 
 class StillCloud:
-    """A cloud in which nothing happens; `busy` is what it is busy with, None for nothing."""
+    """A cloud in which nothing happens."""
 
-    def __init__(self, folder: Path, busy: str | None = None) -> None:
+    def __init__(self, folder: Path, standing: Standing = Standing.IDLE) -> None:
         self.folder = folder
-        self.busy = busy
+        self._standing = standing
 
-    def wait_idle(self, timeout: float) -> None:
-        if self.busy is not None:
-            raise TimeoutError(f"Still in flight after {timeout:g} s: {self.busy}")
+    def standing(self) -> Standing:
+        return self._standing
 
 
 @pytest.fixture(autouse=True)
@@ -150,15 +158,33 @@ def test_a_standstill_is_explained_by_the_logs_where_they_say_more(watch: Watch,
     assert "Planner: KeyError: 'x'" in str(failure_of(watch, None))
 
 
+def test_a_failure_names_what_was_denied_meanwhile(watch: Watch) -> None:
+    for number in (1, 2, 2, 3, 4, 5, 6, 7):
+        watch.observe(AccessDecided("role/a", "s3:GetObject", f"arn:{number}", {}, allowed=False))
+    watch.observe(AccessDecided("role/a", "s3:PutObject", "arn:9", {}, allowed=True))
+    with pytest.raises(CommandError) as failed, watch.naming_denials():
+        raise CommandError("Failed: role/a is not authorized to perform: s3:GetObject on resource: arn:1.")
+    lines = str(failed.value).splitlines()
+    assert lines[1:3] == ["Denied:", "role/a is not authorized to perform: s3:GetObject on resource: arn:2"]
+    assert (len(lines), lines[-1]) == (8, "and 1 more")
+
+
+def test_a_failure_without_denials_stays_as_it_is(watch: Watch) -> None:
+    error = CommandError("Failed.", ExitCode.INVALID_INPUT)
+    with pytest.raises(CommandError) as failed, watch.naming_denials():
+        raise error
+    assert failed.value is error
+
+
 def test_nobody_waits_for_messages_that_failed_to_come_again(tmp_path: Path) -> None:
     watch = Watch()
-    watch.attach(StillCloud(tmp_path, "1 × message in Uploads"))
+    watch.attach(StillCloud(tmp_path, Standing.WAITING))
     assert "came to a standstill" in str(failure_of(watch, None))
 
 
 def test_a_cloud_that_works_is_waited_for(tmp_path: Path) -> None:
     watch = Watch()
-    watch.attach(StillCloud(tmp_path, "1 × invocation of Planner"))
+    watch.attach(StillCloud(tmp_path, Standing.BUSY))
     looks = iter(range(20))
     assert watch.wait(lambda: "found" if next(looks) == 19 else None) == "found"
 

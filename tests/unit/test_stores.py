@@ -271,6 +271,12 @@ class TestFailures:
         with pytest.raises(RefusedError, match="grants"):
             store.head("k")
 
+    def test_a_refusal_without_words_is_explained_by_a_second_one(self, client: Any, store: S3Store) -> None:
+        interfere(client, "HeadObject", (403, ""))
+        interfere(client, "GetObject", (403, "AccessDenied"))
+        with pytest.raises(RefusedError, match=r"GetObject of s3://lab/k: .*AccessDenied"):
+            store.head("k")
+
     def test_a_conflict_is_tried_again(self, client: Any, store: S3Store, pauses: list[float]) -> None:
         interfere(client, "PutObject", *[(409, "ConditionalRequestConflict")] * 3)
         assert store.create("k", b"data")

@@ -1,102 +1,218 @@
-"""The grants of the real template: enough for jobs that succeed, fail and are repeated, and each of them needed."""
+"""The grants of the real template: enough for all that jobs do, and each of them needed.
+
+A grant is one action of one statement: of roles, of the policies of buckets, queues and topics, of functions'
+permissions, and of the policies on who may assume a role.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ionfleet_replay import AccessDecided, Cloud, ReplayError
+from ionfleet_replay import AccessDecided, Cloud, Observation, ReplayError
 from ionfleet_replay.iam import Access, Policies, Statement
 from ionfleet_simulate.dataset import SimulatedDataset
 
 from .conftest import Laboratory
+from .stories import STORIES, Scene, Story, a_job_succeeds
 
-ELSEWHERE = ("logs", "xray")
-"""Services that the local cloud has not: nothing here calls them."""
-
-UNUSED = {
-    # Makes S3 answer 404 for a missing object: in these roles nobody asks for one unless it was lost.
-    "RenderRoleDefaultPolicy: s3:ListBucket on ionfleet-storageresultsbucket",
-    "RenderRoleDefaultPolicy: s3:ListBucket on ionfleet-storageworkbucket",
-    "SortRoleDefaultPolicy: s3:ListBucket on ionfleet-storageinputbucket",
-    # Alarms are not evaluated by the local cloud.
-    "AlarmsTopicPolicy: sns:Publish on Ionfleet-AlarmsTopic",
-    # Step Functions asks for these of every state machine with a distributed map, for its own dealings with children.
-    "WorkflowRoleDefaultPolicy: states:DescribeExecution, states:StopExecution"
-    " on execution:Ionfleet/*, execution:Ionfleet:*",
+PARTS = (
+    "AnnotateRole work", "IsotopesRole work", "MergeRole work", "PartitionRole work", "PlannerRole results",
+    "PlannerRole work", "RenderRole results", "RenderRole work", "SortRole work", "StatusRole results",
+    "StatusRole work",
+)  # fmt: skip
+UNNEEDED = {
+    # Only an object of more than 64 MiB is written in parts, which are removed when that breaks off.
+    *(f"{part} s3:AbortMultipartUpload" for part in PARTS),
+    # Alarms are not evaluated here.
+    "AlarmsTopic sns:Publish",
+    # The CDK grants these to a rule together with SendMessage; EventBridge does nothing but send.
+    *(
+        f"{queue}Queue sqs:{action}"
+        for queue in ("Manifests", "Uploads")
+        for action in ("GetQueueAttributes", "GetQueueUrl")
+    ),
 }
-"""The grants that the recorded jobs do not need, each with its reason to be there."""
+"""The grants that no story needs, each with its reason to be there."""
+
+OBJECTS = ("GetObject", "ListBucket", "PutObject")
+TELEMETRY = "RenderRole work s3:PutObject"
+"""A grant for telemetry alone: no job is lost over what it cost. Its lack is in the function's log."""
+
+UNTOLD = {
+    # What planner or launcher fails on for good is a dead letter, which does not know why: its document names the log.
+    *(f"LauncherRole {each}" for each in ("states:StartExecution", "work s3:GetObject", "work s3:ListBucket")),
+    *(f"PlannerRole input s3:{action}" for action in ("GetObject", "ListBucket")),
+    *(f"PlannerRole {bucket} s3:{action}" for bucket in ("results", "work") for action in OBJECTS),
+    # The record of a task's failure cannot be made, so the failure itself is what is told.
+    "WorkflowRole work s3:PutObject",
+    TELEMETRY,
+}
+"""The grants whose lack no document tells of: the cloud does, and `ionfleet run`."""
+
+ACTIONS = {"s3": "s3:GetObject", "sqs": "sqs:SendMessage", "sns": "sns:Publish"}
+"""An action of each service whose resources answer to TLS only."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What some jobs asked for, and the policies that let them."""
+    """What each story asked for, and the policies that let it."""
 
-    accesses: list[Access]
+    cloud: Cloud
+    accesses: dict[Story, list[Access]]
     denials: list[AccessDecided]
     policies: Policies
 
+    def story_that_needs(self, policies: Policies) -> Story | None:
+        """Return the first story that would be denied something by other policies."""
+        for story, accesses in self.accesses.items():
+            if any(policies.denial(access) for access in accesses):
+                return story
+        return None
+
+    def refusal(self, policies: Policies) -> str | None:
+        """Return why the stack would not come up with other policies, None where it would."""
+        try:
+            self.cloud.enforce(policies)
+        except ReplayError as refused:
+            return str(refused)
+        self.cloud.enforce(self.policies)
+        return None
+
 
 @pytest.fixture(scope="module")
-def record(
+def scene(
     assembly: Path, tmp_path_factory: pytest.TempPathFactory, dataset: SimulatedDataset, database: bytes
-) -> Iterator[Record]:
-    """One job that succeeds, its events once more, and one job that fails."""
-    seen: list[Any] = []
-    with Cloud(assembly, tmp_path_factory.mktemp("grants"), observer=seen.append) as cloud:
-        laboratory = Laboratory(cloud)
-        laboratory.annotate(dataset, database)
-        assert laboratory.job_status()["state"] == "SUCCEEDED"
-        laboratory.upload_dataset(dataset, polarity="positive", databases=["lipids"])
-        repeat_manifest(laboratory)
-        fail_a_job(laboratory, dataset)
-        decided = [each for each in seen if isinstance(each, AccessDecided)]
-        accesses = [Access(each.principal, each.action, each.resource, each.context) for each in decided]
-        yield Record(accesses, cloud.denials(), cloud.policies)
+) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("grants")
+    decisions: list[AccessDecided] = []
+
+    def observe(observation: Observation) -> None:
+        if isinstance(observation, AccessDecided):
+            decisions.append(observation)
+
+    with Cloud(assembly, folder / "cloud", observer=observe) as cloud:
+        yield Scene(Laboratory(cloud), decisions, dataset, database)
 
 
-def repeat_manifest(laboratory: Laboratory) -> None:
-    ((key, plan),) = laboratory.objects("WorkBucket", "plan.json").items()
-    laboratory.cloud.client("s3").put_object(Bucket=laboratory.cloud.outputs["WorkBucket"], Key=key, Body=plan)
-    laboratory.wait()
+@pytest.fixture(scope="module")
+def record(scene: Scene) -> Record:
+    """All stories, told with the template's own policies."""
+    accesses = {story: asked_for(story, scene) for story in STORIES}
+    denials = scene.laboratory.cloud.denials()
+    return Record(scene.laboratory.cloud, accesses, denials, scene.laboratory.cloud.policies)
 
 
-def fail_a_job(laboratory: Laboratory, dataset: SimulatedDataset) -> None:
-    (run,) = laboratory.objects("WorkBucket", ".run")
-    laboratory.cloud.client("s3").put_object(Bucket=laboratory.cloud.outputs["WorkBucket"], Key=run, Body=b"spoilt")
-    laboratory.upload_dataset(dataset, polarity="positive", databases=["lipids"], ppm=7)
-    laboratory.wait()
+def asked_for(story: Story, scene: Scene) -> list[Access]:
+    scene.clear()
+    begun = len(scene.decisions)
+    story(scene)
+    return [Access(each.principal, each.action, each.resource, each.context) for each in scene.decisions[begun:]]
 
 
-def label(statement: Statement) -> str:
-    """Name a statement by its policy, actions and resources, without what differs between clouds."""
-    resources = sorted({re.sub(r"-[0-9a-f]{12}", "", each.split(":", 5)[-1]) for each in statement.resources})
-    return f"{statement.where.partition('.')[0]}: {', '.join(statement.actions)} on {', '.join(resources)}"
+def label(statement: Statement, action: str) -> str:
+    """Name a grant by its role or resource, its bucket, and its action, without what differs between clouds."""
+    owner = statement.where.partition(".")[0].removesuffix("DefaultPolicy").removesuffix("Policy")
+    buckets = sorted({found[1] for each in statement.resources if (found := re.search(r"storage(\w+)bucket", each))})
+    return " ".join([owner, *buckets, action])
 
 
-def test_jobs_are_denied_nothing(record: Record) -> None:
+def test_the_stories_are_denied_nothing(record: Record) -> None:
     assert record.denials == []
 
 
-def test_without_any_one_grant_something_that_a_job_asks_for_is_denied(record: Record) -> None:
-    local = [
-        grant
-        for grant in record.policies.grants()
-        if not all(action.partition(":")[0] in ELSEWHERE for action in grant.actions)
-    ]
-    unused = {
-        label(grant)
-        for grant in local
-        if not any(record.policies.without(grant).denial(access) for access in record.accesses)
+def test_without_any_one_grant_the_stack_does_not_come_up_or_a_story_is_denied_something(record: Record) -> None:
+    grants = list(record.policies.grants())
+    unneeded = {
+        label(statement, action)
+        for statement, action in grants
+        if record.refusal(less := record.policies.without(statement, action)) is None
+        and record.story_that_needs(less) is None
     }
-    assert len(local) > 50
-    assert unused == UNUSED
+    assert len(grants) > 100
+    assert unneeded == UNNEEDED
+
+
+def test_no_role_may_touch_keys_that_no_story_touches(record: Record) -> None:
+    accesses = {access for told in record.accesses.values() for access in map(frozen, told)}
+    idle = {
+        f"{label(statement, action)} {resource.partition('/')[2]}"
+        for statement, action in record.policies.grants()
+        if action in ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
+        for resource in statement.resources
+        if not any(replace(statement, resources=(resource,)).applies(Access(*access)) for access in accesses)
+    }
+    assert idle == set()
+
+
+def frozen(access: Access) -> tuple[str, str, str]:
+    return access.principal, access.action, access.resource
+
+
+def test_whoever_comes_without_tls_is_denied_everything(record: Record) -> None:
+    reached = [*record.policies.resource]
+    services = {arn.split(":")[2] for arn in reached}
+    assert {"s3", "sqs", "sns"} <= services
+    cloud = record.cloud
+    buckets = [f"arn:aws:s3:::{bucket['Name']}" for bucket in cloud.client("s3").list_buckets()["Buckets"]]
+    queues = [queue.rpartition("/")[2] for queue in cloud.client("sqs").list_queues()["QueueUrls"]]
+    topics = [topic["TopicArn"] for topic in cloud.client("sns").list_topics()["Topics"]]
+    assert {arn.rpartition(":")[2] for arn in reached if ":sqs:" in arn} == {*queues}
+    assert {arn for arn in reached if arn.split(":")[2] in ("s3", "sns")} == {*buckets, *topics}
+    for arn in reached:
+        action = ACTIONS.get(arn.split(":")[2])
+        if action is not None:
+            resource = f"{arn}/key" if ":s3:" in arn else arn
+            for principal in (*record.policies.identity, "events.amazonaws.com"):
+                access = Access(principal, action, resource, {"aws:securetransport": "false"})
+                assert "explicit deny" in (record.policies.denial(access) or "")
+                access = Access(principal, action, resource, {"aws:securetransport": "true"})
+                assert "explicit deny" not in (record.policies.denial(access) or "")
+
+
+@pytest.mark.campaign
+def test_without_any_one_grant_a_run_fails_naming_role_action_and_resource(record: Record, scene: Scene) -> None:
+    untold = set()
+    for statement, action in record.policies.grants():
+        less = record.policies.without(statement, action)
+        refusal = record.refusal(less)
+        if refusal is not None:
+            assert names(refusal, statement, action), refusal
+            continue
+        story = record.story_that_needs(less)
+        if story is not None and not told_without(less, statement, action, story, scene):
+            untold.add(label(statement, action))
+    assert sorted(untold) == sorted(UNTOLD)
+
+
+def told_without(policies: Policies, statement: Statement, action: str, story: Story, scene: Scene) -> bool:
+    """Tell a story under other policies: it must be denied what they lack. Return whether its documents say so."""
+    cloud, before = scene.laboratory.cloud, scene.laboratory.cloud.policies
+    scene.clear()
+    denied = len(cloud.denials())
+    cloud.enforce(policies)
+    try:
+        story(scene)
+    finally:
+        cloud.enforce(before)
+    denials = [str(each) for each in cloud.denials()[denied:] if names(str(each), statement, action)]
+    assert denials, f"{label(statement, action)} is not missed"
+    survived = story is a_job_succeeds and scene.succeeded()
+    assert survived is (label(statement, action) == TELEMETRY), label(statement, action)
+    told = "\n".join(scene.told())
+    return any(denial in told for denial in denials)
+
+
+def names(text: str, statement: Statement, action: str) -> bool:
+    """Return whether a text says that the grant's principal may not do its action on one of its resources."""
+    role = statement.where.partition(".")[0].removesuffix("DefaultPolicy")
+    said = re.search(r"(\S+) is not authorized to perform: (\S+) on resource: (\S+)", text)
+    return said is not None and said[2] == action and (f"-{role}-" in said[1] or not said[1].startswith("arn:"))
 
 
 def assembly_without(assembly: Path, folder: Path, policy: str, action: str) -> Path:
@@ -118,6 +234,7 @@ def assembly_without(assembly: Path, folder: Path, policy: str, action: str) -> 
 @pytest.mark.parametrize(
     ("policy", "action"),
     [
+        ("AnnotateRoleDefaultPolicy", "s3:GetObject"),
         ("PartitionRoleDefaultPolicy", "s3:PutObject"),
         ("WorkflowRoleDefaultPolicy", "lambda:InvokeFunction"),
     ],
@@ -125,32 +242,14 @@ def assembly_without(assembly: Path, folder: Path, policy: str, action: str) -> 
 def test_a_job_that_lacks_a_grant_fails_naming_role_action_and_resource(
     assembly: Path, tmp_path: Path, dataset: SimulatedDataset, database: bytes, policy: str, action: str
 ) -> None:
-    status, denial = failure_without(assembly, tmp_path, dataset, database, policy, action)
-    reason = f"{denial.principal} is not authorized to perform: {action} on resource: {denial.resource}"
-    assert f"-{policy.removesuffix('DefaultPolicy')}-" in denial.principal
-    assert reason in status["message"]
-
-
-def test_the_cloud_knows_what_was_denied_where_an_answer_without_a_body_cannot_say_so(
-    assembly: Path, tmp_path: Path, dataset: SimulatedDataset, database: bytes
-) -> None:
-    policy = "AnnotateRoleDefaultPolicy"
-    status, denial = failure_without(assembly, tmp_path, dataset, database, policy, "s3:GetObject")
-    assert "S3 refuses HeadObject" in status["message"]
-    assert denial.resource.removeprefix("arn:aws:s3:::") in status["message"]
-    assert ("-AnnotateRole-" in denial.principal, denial.action) == (True, "s3:GetObject")
-
-
-def failure_without(
-    assembly: Path, folder: Path, dataset: SimulatedDataset, database: bytes, policy: str, action: str
-) -> tuple[dict[str, Any], AccessDecided]:
-    """Return how a job fails that lacks a grant: its status, and the first access that was denied."""
-    with Cloud(assembly_without(assembly, folder / "assembly", policy, action), folder / "cloud") as cloud:
+    with Cloud(assembly_without(assembly, tmp_path / "assembly", policy, action), tmp_path / "cloud") as cloud:
         laboratory = Laboratory(cloud)
         laboratory.annotate(dataset, database)
         status, denial = laboratory.job_status(), cloud.denials()[0]
     assert status["state"] == "FAILED"
-    return status, denial
+    assert f"-{policy.removesuffix('DefaultPolicy')}-" in denial.principal
+    assert denial.action == action
+    assert str(denial) in status["message"]
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,11 @@ class S3Store:
                 answer = self._client.head_object(Bucket=self._bucket, Key=key, **self._pin(key))
         except ObjectMissingError:
             return None
+        except RefusedError:
+            # What S3 answers to HEAD has no text: its answer to GET says who lacks which grant on what.
+            with contextlib.suppress(ObjectMissingError):
+                self.get_range(key, 0, 1)
+            raise
         self._count(answer)
         return ObjectInfo(key, answer["ContentLength"], answer["ETag"].strip('"'), answer.get("VersionId", UNVERSIONED))
 
