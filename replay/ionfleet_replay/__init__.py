@@ -8,15 +8,18 @@ from __future__ import annotations
 from ionfleet_replay.assembly import synthesize
 from ionfleet_replay.cloud import Cloud
 from ionfleet_replay.errors import DefinitionError, InvocationError, ReplayError, SynthesisError, TemplateError
+from ionfleet_replay.faults import Faults
 from ionfleet_replay.observations import (
     AccessDecided,
     DeadLetter,
     EventLost,
     ExecutionEnded,
+    FaultInjected,
     Invocation,
     InvocationEnded,
     MapProgress,
     Observation,
+    RuleMatched,
     StateEntered,
     StateExited,
 )
@@ -28,12 +31,15 @@ __all__ = [
     "DefinitionError",
     "EventLost",
     "ExecutionEnded",
+    "FaultInjected",
+    "Faults",
     "Invocation",
     "InvocationEnded",
     "InvocationError",
     "MapProgress",
     "Observation",
     "ReplayError",
+    "RuleMatched",
     "StateEntered",
     "StateExited",
     "SynthesisError",

@@ -38,7 +38,7 @@ class Authority:
     def __call__(self, call: Call, proceed: Handler) -> Response:
         """Refuse a call whose principal lacks a permission for it."""
         if call.access_key is None:
-            return _refuse(call, *REFUSALS["s3"], "Anonymous users may do nothing: sign the request.")
+            return refuse(call, *REFUSALS["s3"], "Anonymous users may do nothing: sign the request.")
         principal = self._account.principal(call.access_key) or ADMINISTRATOR
         if principal == ADMINISTRATOR:
             return proceed(call)
@@ -51,9 +51,9 @@ class Authority:
                 self.require(principal, missing.action, missing.resource)
         except UnknownNeedError as unknown:
             message = f"The local cloud does not know what permission {unknown} needs."
-            return _refuse(call, "501 Not Implemented", "NotImplemented", message)
+            return refuse(call, "501 Not Implemented", "NotImplemented", message)
         except AccessDeniedError as denied:
-            return _refuse(call, *REFUSALS[call.service], str(denied))
+            return refuse(call, *REFUSALS[call.service], str(denied))
         return response
 
     def require(self, principal: str, action: str, resource: str, context: Mapping[str, str] | None = None) -> None:
@@ -73,7 +73,7 @@ class Authority:
         return Access(principal, action, resource, known)
 
 
-def _refuse(call: Call, status: str, code: str, message: str) -> Response:
+def refuse(call: Call, status: str, code: str, message: str) -> Response:
     """Return an error once the request has been read, so that the connection can go on."""
     if call.service == "s3":
         stream = call.environ["wsgi.input"]

@@ -27,6 +27,8 @@ from ionfleet_replay.environment import Surroundings
 from ionfleet_replay.errors import DefinitionError, InvocationError, ReplayError
 from ionfleet_replay.events import EventBus, object_created
 from ionfleet_replay.executions import Executions, Machine
+from ionfleet_replay.faults import Faults
+from ionfleet_replay.faulty_calls import FaultyCalls
 from ionfleet_replay.functions import INVOCATION, Functions
 from ionfleet_replay.iam import Policies
 from ionfleet_replay.observations import AccessDecided, DeadLetter, Invocation, Observation, Observer
@@ -78,6 +80,8 @@ class Cloud:
     clock
         What retries, waits and visibility timeouts wait on; handlers run in real time whatever it is. By default
         what nothing but time keeps waiting is skipped: nobody waits an hour at a laptop for a message to come back.
+    faults
+        What goes wrong in the cloud; by default nothing. Calls of `client` and `invoke` are never struck.
 
     Example
     -------
@@ -95,6 +99,7 @@ class Cloud:
         workers: int | None = None,
         preload: Sequence[str] = PRELOAD,
         clock: Clock | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self.outputs: dict[str, str] = {}
         self.folder = folder.resolve()
@@ -102,6 +107,8 @@ class Cloud:
         self._observer = observer or _ignore
         self._preload = preload
         self._clock = clock or SkippingClock()
+        self._faults = faults or Faults.none()
+        self._faults.tell(self._observe)
         self._problem: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._account = Account()
@@ -109,8 +116,10 @@ class Cloud:
         self._background = Background(self._broken)
         shared = (self._background, self._clock, self._activity, self._observe)
         cores = len(os.sched_getaffinity(0))
-        self._functions = Functions(self._account, workers or cores, self._background, self._activity, self._observe)
-        self._bus = EventBus(self._account, *shared)
+        self._functions = Functions(
+            self._account, workers or cores, self._background, self._activity, self._observe, self._faults
+        )
+        self._bus = EventBus(self._account, *shared, self._faults)
         self._executions = Executions(self._account, self._bus, *shared)
         self._asynchronous = AsynchronousInvocations(self._account, self._functions, *shared)
         self._requests = hooks.Requests()
@@ -185,6 +194,7 @@ class Cloud:
                 self._requests,
                 hooks.refuse_unimplemented,
                 self._authority,
+                FaultyCalls(self._faults, self._account, self._functions.worker),
                 hooks.ObjectWrites(moto, self._written),
                 hooks.Messages(self._sent),
                 hooks.ExecutionCalls(self._executions.begin, self._executions.stop, self._executions.ended_at),
@@ -266,7 +276,14 @@ class Cloud:
 
     def _poller(self, source: EventSource) -> Poller:
         return Poller(
-            source, self._account, self._functions, self._background, self._clock, self._activity, self._moved
+            source,
+            self._account,
+            self._functions,
+            self._background,
+            self._clock,
+            self._activity,
+            self._moved,
+            self._faults,
         )
 
     def _written(self, written: hooks.Written) -> None:
@@ -310,7 +327,7 @@ class Cloud:
         InvocationError
             With Lambda's error object, when the function failed.
         """
-        answer = self._call(self._functions.invoke(function, payload))
+        answer = self._call(self._functions.invoke(function, payload, faulty=False))
         if answer.error is not None:
             raise InvocationError(function, answer.error)
         return answer.payload
