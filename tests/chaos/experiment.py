@@ -28,7 +28,7 @@ CONFIGURATION = {
     "databases": ["lipids"],
     "adducts": ["+H", "+Na"],
     "decoy_sample_size": 3,
-    "planning": {"sort_task_peaks": 800, "segment_peaks": 400, "isotope_task_formulas": 4},
+    "planning": {"sort_task_peaks": 1000, "segment_peaks": 900, "isotope_task_formulas": 4},
 }
 """Cuts the tiny dataset into several tasks of every stage."""
 
@@ -38,8 +38,9 @@ WARM = (*PRELOAD, "aws_lambda_powertools.utilities.parser.models", "aws_xray_sdk
 
 @dataclass(frozen=True)
 class Material:
-    """What is put into the cloud, by key."""
+    """The synthesized template, and what is put into its cloud, by key."""
 
+    assembly: Path
     database: Mapping[str, bytes]
     dataset: Mapping[str, bytes]
 
@@ -70,7 +71,8 @@ def make_material() -> Material:
             "datasets/small/section.ibd": dataset.ibd.read_bytes(),
             "datasets/small/section.imzML": dataset.imzml.read_bytes(),
         }
-    return Material({"databases/lipids.tsv": "".join([header, *chosen]).encode()}, files)
+    assembly = synthesize(ROOT / "app.py", ROOT / "build" / "assembly")
+    return Material(assembly, {"databases/lipids.tsv": "".join([header, *chosen]).encode()}, files)
 
 
 def run(material: Material, folder: Path, faults: Faults) -> Evidence:
@@ -84,13 +86,12 @@ def run(material: Material, folder: Path, faults: Faults) -> Evidence:
         The local runtime itself broke.
     """
     seen: list[Observation] = []
-    assembly = synthesize(ROOT / "app.py", ROOT / "build" / "assembly")
-    with Cloud(assembly, folder, workers=2, faults=faults, observer=seen.append, preload=WARM) as cloud:
+    with Cloud(material.assembly, folder, workers=2, faults=faults, observer=seen.append, preload=WARM) as cloud:
         for objects in (material.database, material.dataset):
             for key, data in objects.items():
                 cloud.client("s3").put_object(Bucket=cloud.outputs["InputBucket"], Key=key, Body=data)
             cloud.wait_idle(PATIENCE)
-        return collect(cloud, assembly, seen)
+        return collect(cloud, material.assembly, seen)
 
 
 def undisturbed(material: Material) -> dict[str, bytes]:

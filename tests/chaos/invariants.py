@@ -44,9 +44,14 @@ REASONS: Mapping[str, frozenset[Kind]] = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a cloud was left with: objects by bucket and key, the executions, the queues, and what was observed."""
+    """What a cloud was left with: results by key, keys in the work bucket, bodies of dead letters, queues by depth.
 
-    objects: Mapping[str, Mapping[str, bytes]]
+    `seen` is what was observed meanwhile, `lifecycles` are the template's rules by bucket.
+    """
+
+    results: Mapping[str, bytes]
+    work: Sequence[str]
+    letters: Sequence[str]
     executions: Sequence[str]
     uploads_in_parts: Sequence[tuple[str, str]]
     lifecycles: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -55,16 +60,17 @@ class Evidence:
 
     def documents(self, prefix: str) -> dict[str, Any]:
         """Return the status documents below a prefix of the results bucket."""
-        results = self.objects["ResultsBucket"].items()
         return {
-            key: json.loads(data) for key, data in results if key.startswith(prefix) and key.endswith("/status.json")
+            key: json.loads(data)
+            for key, data in self.results.items()
+            if key.startswith(prefix) and key.endswith("/status.json")
         }
 
     def tables(self) -> dict[str, bytes]:
         """Return the published tables by key, the CSV without its first line, which tells the time."""
         return {
             key: data.partition(b"\n")[2] if key.endswith(".csv") else data
-            for key, data in self.objects["ResultsBucket"].items()
+            for key, data in self.results.items()
             if key.endswith(TABLES)
         }
 
@@ -85,8 +91,13 @@ def collect(cloud: Cloud, assembly: Path, seen: Sequence[Observation]) -> Eviden
     """Read everything that a cloud of an assembly was left with."""
     s3, names = cloud.client("s3"), [f"{which}Bucket" for which in ("Input", "Work", "Results")]
     buckets = {name: cloud.outputs[name] for name in names}
+    work = [*_keys(s3, buckets["WorkBucket"])]
+    kept = [key for key in work if key.startswith("dead-letters/")]
+    documents = [key for key in _keys(s3, buckets["ResultsBucket"]) if not key.endswith(".png")]
     return Evidence(
-        objects={name: dict(_objects(s3, bucket)) for name, bucket in buckets.items()},
+        results={key: _read(s3, buckets["ResultsBucket"], key) for key in documents},
+        work=work,
+        letters=[_read(s3, buckets["WorkBucket"], key).decode() for key in kept],
         executions=_executions(cloud),
         uploads_in_parts=[
             (name, upload["Key"])
@@ -165,7 +176,7 @@ def _results(evidence: Evidence, expected: Mapping[str, bytes]) -> Iterator[str]
 def _once(evidence: Evidence) -> Iterator[str]:
     """One upload made one attempt, and its execution ran once."""
     ended = [observation.execution for observation in evidence.seen if isinstance(observation, ExecutionEnded)]
-    planned = [key.split("/")[1] for key in evidence.objects["WorkBucket"] if key.endswith("/plan.json")]
+    planned = [key.split("/")[1] for key in evidence.work if key.endswith("/plan.json")]
     if len(planned) > 1:
         yield f"one upload led to {len(planned)} attempts: {planned}"
     if sorted(ended) != sorted(evidence.executions):
@@ -180,7 +191,7 @@ def _orphans(evidence: Evidence) -> Iterator[str]:
     """Whatever is left behind, a lifecycle rule removes."""
     rules = evidence.lifecycles["WorkBucket"]
     expiring = tuple(rule["Prefix"] for rule in rules if "ExpirationInDays" in rule)
-    for key in evidence.objects["WorkBucket"]:
+    for key in evidence.work:
         if not key.startswith((*expiring, *KEPT)):
             yield f"{key} in the work bucket never expires"
     for bucket, key in evidence.uploads_in_parts:
@@ -194,23 +205,30 @@ def _messages(evidence: Evidence) -> Iterator[str]:
     yield from (f"{depth} messages are left in {queue}" for queue, depth in evidence.depths.items() if depth)
     yield from (f"lost: {seen}" for seen in evidence.seen if isinstance(seen, EventLost))
     letters = [seen.body for seen in evidence.seen if isinstance(seen, DeadLetter)]
-    kept = [data.decode() for key, data in evidence.objects["WorkBucket"].items() if key.startswith("dead-letters/")]
-    if not Counter(kept) >= Counter(set(letters)):
-        yield f"{len(set(letters))} dead letters, but only {len(kept)} were kept"
-    told = " ".join(evidence.documents(""))
+    if missing := set(letters) - set(evidence.letters):
+        yield f"{len(missing)} of {len(letters)} dead letters were not kept"
+    told = evidence.documents("")
     for letter in letters:
-        detail = json.loads(letter)["detail"]
-        about = detail["object"]["key"] if "object" in detail else detail["name"]
-        parts = about.removesuffix("/plan.json").split("/")
-        name = parts[-1].split(".")[0] if parts[0] != "manifests" else parts[1]
-        if name not in told and name != "section":
+        about = _about(json.loads(letter)["detail"])
+        if not any(about in key or about == document.get("execution") for key, document in told.items()):
             yield f"no document tells of the dead letter about {about}"
 
 
-def _objects(s3: Any, bucket: str) -> Iterator[tuple[str, bytes]]:
+def _about(detail: Mapping[str, Any]) -> str:
+    """Return what an event is about, as its document names it: an execution, or an input without its extension."""
+    if "object" not in detail:
+        return str(detail["name"])
+    key = str(detail["object"]["key"])
+    return key.split("/")[1] if key.startswith("manifests/") else f"inputs/{key.split('.')[0]}/"
+
+
+def _keys(s3: Any, bucket: str) -> Iterator[str]:
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        for entry in page.get("Contents", ()):
-            yield entry["Key"], s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+        yield from (entry["Key"] for entry in page.get("Contents", ()))
+
+
+def _read(s3: Any, bucket: str, key: str) -> bytes:
+    return bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
 def _lifecycles(template: Mapping[str, Any], names: Sequence[str]) -> dict[str, Sequence[Mapping[str, Any]]]:
