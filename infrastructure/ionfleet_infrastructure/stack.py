@@ -14,7 +14,7 @@ from ionfleet_infrastructure.events import Rules
 from ionfleet_infrastructure.functions import FleetFunction
 from ionfleet_infrastructure.layers import Layers
 from ionfleet_infrastructure.observability import Alarms, completion_topic
-from ionfleet_infrastructure.queues import EventQueue, dead_letter_queue
+from ionfleet_infrastructure.queues import EventQueue, dead_letter_queue, visibility_for
 from ionfleet_infrastructure.settings import Settings
 from ionfleet_infrastructure.specification import Specification
 from ionfleet_infrastructure.storage import Storage
@@ -37,7 +37,7 @@ class IonfleetStack(Stack):
         self._layers = Layers(self, "Layers", root / "layers", deployable=deployable)
         self._uploads = _queue(self, "Uploads", functions.PLANNER, max_receive_count=3)
         self._manifests = _queue(self, "Manifests", functions.LAUNCHER, max_receive_count=5)
-        self._undelivered = dead_letter_queue(self, "EndsDeadLetterQueue", visibility=Duration.minutes(5))
+        self._undelivered = dead_letter_queue(self, "EndsDeadLetterQueue", visibility=_visibility(functions.STATUS))
         self._topic = completion_topic(self)
         self._planner = self._make_planner()
         self._status = self._make_status()
@@ -79,6 +79,8 @@ class IonfleetStack(Stack):
         status.allow(["sns:Publish"], [self._topic.topic_arn])
         for source, id in ((self._uploads, "UploadsMapping"), (self._manifests, "ManifestsMapping")):
             status.read_queue(source.dead_letters, id, batch_size=10, max_concurrency=2)
+        # What it failed on itself comes again until it succeeds: an end is reported late rather than never.
+        status.read_queue(self._undelivered, "EndsMapping", batch_size=10, max_concurrency=2)
         return status
 
     def _make_workflow(self) -> Workflow:
@@ -139,6 +141,10 @@ def _queue(scope: Construct, id: str, reader: Specification, *, max_receive_coun
         dead_letters_reader_timeout=Duration.seconds(functions.STATUS.timeout_seconds),
         max_receive_count=max_receive_count,
     )
+
+
+def _visibility(reader: Specification) -> Duration:
+    return visibility_for(Duration.seconds(reader.timeout_seconds))
 
 
 def _memory(planned: Specification) -> dict[str, str]:

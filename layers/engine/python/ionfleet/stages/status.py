@@ -15,14 +15,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from ionfleet.brief import PlanBrief, plan_key, read_brief
-from ionfleet.errors import InvalidInputError
+from ionfleet.errors import DamagedObjectError, InvalidInputError
 from ionfleet.identity import timestamp
 from ionfleet.jobs import End, Failure, State, end_attempt, end_message
-from ionfleet.status import DatabaseStatus, InputStatus, JobStatus, UploadStatus, report_end, report_input
+from ionfleet.status import DatabaseStatus, InputStatus, JobStatus, UploadStatus, read_status, report_end, report_input
 from ionfleet.store import ObjectStore
 from ionfleet.summary import build_summary, to_json
 from ionfleet.telemetry import StageCost, read_invocations, summarize
-from ionfleet.uploads import DatabaseFile, refused_status_key, understand
+from ionfleet.uploads import DatabaseFile, DatasetName, refused_status_key, understand
 
 TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet")
 """The result tables, as merge leaves them in the work bucket and as they are published."""
@@ -88,6 +88,7 @@ def conclude(work: ObjectStore, results: ObjectStore, execution: str, outcome: O
         facts = facts if facts is not None else _read_facts(work, execution)
         _publish(work, results, plan, to_json(build_summary(plan, facts, end, costs)))
     status = _job_status(plan, end, costs, facts)
+    _tell_upload(results, plan)
     news = report_end(results, status)
     return Completion(status, announce=news or end.by == outcome.by)
 
@@ -171,6 +172,23 @@ def _publish(work: ObjectStore, results: ObjectStore, plan: PlanBrief, summary: 
         if results.head(key) is None:
             results.create(key, work.get(f"jobs/{plan.execution}/tables/{table}"))
     results.create(f"{plan.results_prefix}summary.json", summary)
+
+
+def _tell_upload(results: ObjectStore, plan: PlanBrief) -> None:
+    """Say which job the upload became: the planner may have died, for good, between its plan and its own report."""
+    name = understand(plan.dataset.imzml.key)
+    if not isinstance(name, DatasetName):
+        raise DamagedObjectError(f"{plan.key!r} names {plan.dataset.imzml.key!r} as its imzML, which is none.")
+    status = UploadStatus(
+        state="planned",
+        name=name.stem,
+        at=plan.claimed_at,
+        dataset=plan.dataset.id,
+        job=plan.job,
+        execution=plan.execution,
+    )
+    if read_status(results, name.status_key, UploadStatus) != status:
+        report_input(results, name.status_key, status)
 
 
 def _job_status(
