@@ -62,7 +62,9 @@ def table(trials: Sequence[Trial]) -> str:
     failing = [trial for trial in trials if trial.findings]
     lines += ["", f"Runs in which something did not hold: {len(failing):,}."]
     for trial in sorted(failing, key=lambda each: each.seed):
-        lines += [f"* seed {trial.seed} (`make chaos SEED={trial.seed}`): {finding}" for finding in trial.findings]
+        lines += [
+            f"* seed {trial.seed} (`make chaos SEEDS=1 FIRST={trial.seed}`): {finding}" for finding in trial.findings
+        ]
     return "\n".join(lines)
 
 
