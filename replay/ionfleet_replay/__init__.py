@@ -23,6 +23,7 @@ from ionfleet_replay.observations import (
     StateEntered,
     StateExited,
 )
+from ionfleet_replay.recorded import Recorded, RecordingError, read_recording
 
 __all__ = [
     "AccessDecided",
@@ -38,11 +39,14 @@ __all__ = [
     "InvocationError",
     "MapProgress",
     "Observation",
+    "Recorded",
+    "RecordingError",
     "ReplayError",
     "RuleMatched",
     "StateEntered",
     "StateExited",
     "SynthesisError",
     "TemplateError",
+    "read_recording",
     "synthesize",
 ]

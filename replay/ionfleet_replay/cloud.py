@@ -9,8 +9,9 @@ import shutil
 import threading
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -25,7 +26,7 @@ from ionfleet_replay.background import Background
 from ionfleet_replay.clock import Clock, SkippingClock
 from ionfleet_replay.environment import Surroundings
 from ionfleet_replay.errors import DefinitionError, InvocationError, ReplayError
-from ionfleet_replay.events import EventBus, object_created
+from ionfleet_replay.events import EventBus, object_created, queue_url
 from ionfleet_replay.executions import Executions, Machine
 from ionfleet_replay.faults import Faults
 from ionfleet_replay.faulty_calls import FaultyCalls
@@ -34,6 +35,7 @@ from ionfleet_replay.iam import Policies
 from ionfleet_replay.observations import AccessDecided, DeadLetter, Invocation, Observation, Observer
 from ionfleet_replay.paths import Json
 from ionfleet_replay.queues import EventSource, Poller
+from ionfleet_replay.recorded import Localizer, Recorded
 from ionfleet_replay.sandbox import PRELOAD, Zygote
 from ionfleet_replay.server import Moto, Server
 from ionfleet_replay.stack import Stack, StateMachine
@@ -128,6 +130,7 @@ class Cloud:
         self._pollers: list[Poller] = []
         self._stack = Stack(self._account, "", {})
         self._dead_letters: set[str] = set()
+        self._silent = False
         self._zygote: Zygote | None = None
         self._server: Server | None = None
 
@@ -287,8 +290,8 @@ class Cloud:
         )
 
     def _written(self, written: hooks.Written) -> None:
-        if written.bucket in self._stack.notifying_buckets:
-            self._bus.publish(object_created(self._account, written, self._clock.now()))
+        if written.bucket in self._stack.notifying_buckets and not self._silent:
+            self._bus.publish(object_created(self._account, written, self._clock.stamp()))
 
     def _sent(self, queue: str, bodies: list[str]) -> None:
         self._background.loop.call_soon_threadsafe(self._wake, queue)
@@ -332,6 +335,32 @@ class Cloud:
             raise InvocationError(function, answer.error)
         return answer.payload
 
+    def replay(self, recorded: Recorded) -> str:
+        """Send in an event that was recorded elsewhere, to the event bus or into its queue; return the event's id.
+
+        Raises
+        ------
+        RecordingError
+            It is about a bucket or a queue that this cloud does not have.
+        """
+        local = Localizer(self._account, self._stack).localize(recorded)
+        if local.queue is None:
+            self._bus.publish(local.event)
+        else:
+            self.client("sqs").send_message(
+                QueueUrl=queue_url(self._account, local.queue), MessageBody=json.dumps(local.event)
+            )
+        return str(local.event["id"])
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        """Let no bucket tell of what is written while the block runs, as if it had been there before."""
+        self._silent = True
+        try:
+            yield
+        finally:
+            self._silent = False
+
     def wait_idle(self, timeout: float) -> None:
         """Wait until no event, message, invocation or execution is in flight.
 
@@ -364,8 +393,14 @@ class Cloud:
         return [f"{count} × {what}" for what, count in sorted(tally.items())] or ["something that has just begun"]
 
     async def _depths(self) -> dict[str, int]:
-        depths = await asyncio.gather(*(poller.depth() for poller in self._pollers))
-        return {poller.source.queue.name: depth for poller, depth in zip(self._pollers, depths, strict=True)}
+        # Twice: what goes to a dead-letter queue between the looks at the two queues is seen there the second time.
+        depths: Counter[str] = Counter()
+        for _ in range(2):
+            found = await asyncio.gather(*(poller.depth() for poller in self._pollers))
+            depths |= Counter(
+                {poller.source.queue.name: depth for poller, depth in zip(self._pollers, found, strict=True)}
+            )
+        return depths
 
     def _call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._background.loop).result(timeout)

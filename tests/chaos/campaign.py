@@ -62,9 +62,8 @@ def table(trials: Sequence[Trial]) -> str:
     failing = [trial for trial in trials if trial.findings]
     lines += ["", f"Runs in which something did not hold: {len(failing):,}."]
     for trial in sorted(failing, key=lambda each: each.seed):
-        lines += [
-            f"* seed {trial.seed} (`make chaos SEEDS=1 FIRST={trial.seed}`): {finding}" for finding in trial.findings
-        ]
+        command = f"make chaos SEEDS=1 FIRST={trial.seed}"
+        lines += [f"* seed {trial.seed} (`{command}`): {finding}" for finding in trial.findings]
     return "\n".join(lines)
 
 
@@ -83,7 +82,8 @@ def main() -> int:
     for trial in run_seeds(range(options.first, options.first + options.seeds)):
         trials.append(trial)
         mark = "; ".join(trial.findings) or "holds"
-        print(f"seed {trial.seed}: {trial.outcome}, {trial.injected.total()} faults, {trial.seconds:.0f} s: {mark}")
+        facts = f"{trial.outcome}, {trial.injected.total()} faults, {trial.seconds:.0f} s"
+        print(f"seed {trial.seed}: {facts}: {mark}", flush=True)
     text = table(trials)
     print(f"\n{text}")
     if options.out:
