@@ -101,7 +101,8 @@ def replay_events(replay: Replay, assembly: Path | None, workers: int | None, co
 
 def _place(cloud: Cloud, dataset: LocalDataset, recordings: Sequence[Recorded]) -> None:
     """Put a dataset where the events say that it is, without events of its own."""
-    stems = {recorded.key.rpartition(".")[0] for recorded in recordings if _is_dataset(recorded.key)}
+    keys = [recorded.key for recorded in recordings if recorded.key is not None]
+    stems = {key.rpartition(".")[0] for key in keys if _is_dataset(key)}
     if not stems:
         raise UsageError("--dataset is given, but no event is about a file of a dataset: leave it out.")
     bucket = Buckets.of(cloud).input
@@ -127,8 +128,8 @@ def _told(event: str, observations: Sequence[Observation]) -> Iterator[str]:
     """Yield what observations say about what an event led to."""
     rules = [seen for seen in observations if isinstance(seen, RuleMatched) and seen.event == event]
     for rule in rules:
-        targets = ", ".join(target.rpartition(":")[2] for target in rule.targets)
-        yield f"rule {rule.rule.rpartition('/')[2]} → {targets}"
+        targets = ", ".join(_short(target.rpartition(":")[2]) for target in rule.targets)
+        yield f"rule {_short(rule.rule.rpartition('/')[2])} → {targets}"
     ended = (seen.invocation for seen in observations if isinstance(seen, InvocationEnded))
     counts = Counter((invocation.function, invocation.outcome) for invocation in ended)
     if not rules and not counts:
@@ -139,9 +140,14 @@ def _told(event: str, observations: Sequence[Observation]) -> Iterator[str]:
         if isinstance(seen, ExecutionEnded):
             yield f"execution {seen.execution}: {seen.status}"
         elif isinstance(seen, DeadLetter):
-            yield f"dead letter in {seen.queue}"
+            yield f"dead letter in {_short(seen.queue)}"
         elif isinstance(seen, EventLost):
             yield f"event for {seen.target} lost: {seen.reason}"
+
+
+def _short(name: str) -> str:
+    """Return a resource's name without what is made up at its end."""
+    return name.rpartition("-")[0] or name
 
 
 def _changes(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[str]:
@@ -168,5 +174,5 @@ def _drained(seen: SimpleQueue[Observation]) -> list[Observation]:
         return observations
 
 
-def _is_dataset(key: str | None) -> bool:
-    return key is not None and key.startswith(DATASETS) and key.lower().endswith((".imzml", ".ibd"))
+def _is_dataset(key: str) -> bool:
+    return key.startswith(DATASETS) and key.lower().endswith((".imzml", ".ibd"))

@@ -67,7 +67,7 @@ class Executions:
         """Take up an execution that moto has recorded; one that runs already is left alone."""
         machine_name, name = arn.split(":")[6:8]
         machine = self._machines[machine_name]
-        status = ExecutionStatus(arn, machine.declared.arn, name, "RUNNING", started=self._clock.stamp(), input=data)
+        status = ExecutionStatus(arn, machine.declared.arn, name, "RUNNING", started=self._clock.now(), input=data)
         with self._lock:
             if arn in self._running:
                 return
@@ -130,7 +130,7 @@ class Executions:
 
     def _record(self, ended: ExecutionStatus) -> None:
         """Make the end visible to the API, to the event bus and to the observer."""
-        ended = replace(ended, stopped=self._clock.stamp())
+        ended = replace(ended, stopped=self._clock.now())
         with self._lock:
             self._stops.pop(ended.arn, None)
             self._ended[ended.arn] = ended.stopped or 0.0
