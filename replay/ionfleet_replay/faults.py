@@ -130,4 +130,5 @@ class Faults:
 def _uniform(*parts: object) -> float:
     """Return a number 0 ≤ x < 1 that follows from the parts."""
     data = "\0".join(map(str, parts)).encode(errors="surrogatepass")
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest()[:7]) / 2.0**56
+    number = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
+    return (number >> 11) / 2.0**53  # as many bits as a float keeps

@@ -54,16 +54,9 @@ class FaultyCalls:
             return proceed(call)
         what = _subject(call)
         self._hold_up(what)
-        moment = self._kill_moment(call, what)
-        if moment is not None and moment < 0.5:
-            self._kill(call)
+        self._maybe_kill(call, what, proceed)
         refused = self._refusal(call, what)
-        if refused is not None:
-            return refused
-        response = proceed(call)
-        if moment is not None:
-            self._kill(call)
-        return self._delivered(call, what, response)
+        return self._delivered(call, what, proceed(call)) if refused is None else refused
 
     def _exposed(self, call: Call) -> bool:
         principal = self._account.principal(call.access_key or "")
@@ -75,15 +68,18 @@ class FaultyCalls:
         if fraction is not None:
             time.sleep(fraction * LONGEST_LATENCY)
 
-    def _kill_moment(self, call: Call, what: str) -> float | None:
-        """Return None where the caller lives on; below 0.5 it dies before the call takes effect, else after it."""
+    def _maybe_kill(self, call: Call, what: str, proceed: Handler) -> None:
+        """Kill the caller, if it is a worker and a fault strikes, before or after its call takes effect."""
         worker = self._worker(call.access_key or "")
-        return None if worker is None else self._faults.strike(Kind.WORKER_KILLED, f"{worker[0]} at {what}")
-
-    def _kill(self, call: Call) -> None:
-        worker = self._worker(call.access_key or "")
-        if worker is not None:
-            worker[1]()
+        if worker is None:
+            return
+        function, kill = worker
+        moment = self._faults.strike(Kind.WORKER_KILLED, f"{function} at {what}")
+        if moment is None:
+            return
+        if moment >= 0.5:
+            proceed(call)
+        kill()
         _hang_up(call)
 
     def _refusal(self, call: Call, what: str) -> Response | None:
