@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-reference bench lint format layers synth lock clean
+.PHONY: help install demo test test-reference chaos bench lint format layers synth lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -34,6 +34,14 @@ test: .venv/dev.stamp ## all tests that need nothing from elsewhere
 
 test-reference: .venv/dev.stamp ## compare with METASPACE's numbers (needs the reference data beside the project)
 	@$(BIN)/python -m pytest -m reference tests/reference
+
+# Seeds from FIRST on; the table goes to build/chaos.md as well.
+SEEDS ?= 1000
+FIRST ?= 1
+
+chaos: .venv/dev.stamp ## run a tiny dataset with the faults of SEEDS seeds (1000), check what each leaves
+	@mkdir -p build
+	@$(BIN)/python -m tests.chaos.campaign --seeds $(SEEDS) --first $(FIRST) --out build/chaos.md
 
 bench: install ## time the kernels and the local cloud's objects, each beside its floor
 	@$(BIN)/python bench/kernels.py

@@ -14,7 +14,7 @@ from pathlib import Path
 from ionfleet_cli import terminal
 from ionfleet_cli.display import Display
 from ionfleet_cli.failures import CommandError
-from ionfleet_replay import Cloud, Observation, synthesize
+from ionfleet_replay import Cloud, Faults, Observation, synthesize
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 """Where the CDK app is: the package is installed from its sources."""
@@ -48,7 +48,13 @@ def synthesized(display: Display) -> Path:
 
 @contextmanager
 def running_cloud(
-    assembly: Path, observer: Callable[[Observation], None], workers: int | None, display: Display, *, keep: bool
+    assembly: Path,
+    observer: Callable[[Observation], None],
+    workers: int | None,
+    display: Display,
+    *,
+    keep: bool,
+    faults: Faults | None = None,
 ) -> Iterator[Cloud]:
     """Run a cloud while the block runs; of its folder nothing is left unless `keep`.
 
@@ -60,7 +66,7 @@ def running_cloud(
     """
     with _cloud_folder(display, keep=keep) as folder:
         began = time.monotonic()
-        cloud = Cloud(assembly, folder, observer=observer, workers=workers, keep_objects=keep)
+        cloud = Cloud(assembly, folder, observer=observer, workers=workers, keep_objects=keep, faults=faults)
         cloud.start()
         try:
             display.note(f"Local cloud ready in {terminal.elapsed(time.monotonic() - began)}")

@@ -87,6 +87,7 @@ def run(
     plan: options.Plan = None,
     assembly: options.Assembly = None,
     workers: options.Workers = None,
+    chaos: options.Chaos = None,
     keep: options.Keep = False,
     debug: options.Debug = False,
 ) -> None:
@@ -113,7 +114,31 @@ def run(
             min_pixels=min_pixels, compatibility=compatibility, strict=strict, planning=options.planning(plan),
         )  # fmt: skip
         request = prepare(dataset, database or [], config, overrides)
-        annotate(request, Places(out, assembly, force=force, keep=keep), workers, terminal.output())
+        annotate(request, Places(out, assembly, force=force, keep=keep), workers, terminal.output(), chaos)
+
+
+@application.command(epilog=EPILOG)
+def replay(
+    events: options.Recordings,
+    dataset: options.ReplayDataset = None,
+    shuffle: options.Shuffle = None,
+    twice: options.Twice = False,
+    assembly: options.Assembly = None,
+    workers: options.Workers = None,
+    keep: options.Keep = False,
+    debug: options.Debug = False,
+) -> None:
+    """Send recorded events into a local cloud, one after the other, and tell what each led to.
+
+    [bold]Example[/bold]
+
+    ionfleet replay event.json --dataset brain.imzML --twice
+    """
+    with error_boundary(debug=debug):
+        from ionfleet_cli.replay import Replay, replay_events
+
+        wanted = Replay(tuple(events), dataset, shuffle, twice=twice)
+        replay_events(wanted, assembly, workers, terminal.output(), keep=keep)
 
 
 @application.command(epilog=EPILOG)

@@ -142,6 +142,38 @@ SkipInvalid = Annotated[
     ),
 ]
 
+Chaos = Annotated[
+    int | None,
+    typer.Option(
+        "--chaos",
+        metavar="SEED",
+        help="Let things go wrong in the local cloud: workers killed, calls refused or lost, events late and twice. "
+        "What exactly follows from the seed.",
+        show_default=False,
+        rich_help_panel=_LOCAL,
+    ),
+]
+Recordings = Annotated[
+    list[Path],
+    typer.Argument(metavar="EVENT.json…", help="An event of EventBridge, or a batch that a queue gave to a function."),
+]
+ReplayDataset = Annotated[
+    Path | None,
+    typer.Option(
+        "--dataset",
+        metavar="DATASET.imzML",
+        help="Lies in the input bucket, with its ibd, under the keys that the events name.",
+        show_default=False,
+    ),
+]
+Shuffle = Annotated[
+    int | None,
+    typer.Option(
+        "--shuffle", metavar="SEED", help="Send the events in an order that follows from the seed.", show_default=False
+    ),
+]
+Twice = Annotated[bool, typer.Option("--twice", help="Send every event twice.")]
+
 
 def _instrument(text: str, default: str | bool = False) -> object:
     return typer.Option(help=text, show_default=default, rich_help_panel=_INSTRUMENT)

@@ -13,6 +13,7 @@ from ionfleet.configuration import JobConfiguration
 from ionfleet.errors import InvalidConfigurationError
 from ionfleet_cli import report, terminal
 from ionfleet_cli.buckets import Buckets
+from ionfleet_cli.chaos import Injected
 from ionfleet_cli.display import Display, display_on
 from ionfleet_cli.failures import CommandError, UsageError
 from ionfleet_cli.job import Job
@@ -91,8 +92,10 @@ def prepare(
     return Request(dataset, tuple(files), job)
 
 
-def annotate(request: Request, places: Places, workers: int | None, console: Console) -> None:
+def annotate(request: Request, places: Places, workers: int | None, console: Console, chaos: int | None = None) -> None:
     """Run a request to its end: the results are in their folder afterwards, and what they are is on the console.
+
+    `chaos` is the seed of what goes wrong in the cloud, None for nothing.
 
     Raises
     ------
@@ -104,10 +107,16 @@ def annotate(request: Request, places: Places, workers: int | None, console: Con
     folder.check()
     display = display_on(console)
     progress, watch = Progress(display.changed), Watch()
+    injected = Injected(chaos, watch.observe)
     with folder.filling() as results:
         try:
             assembly = places.assembly.resolve() if places.assembly else synthesized(display)
-            with running_cloud(assembly, watch.observe, workers, display, keep=places.keep) as cloud:
+            with (
+                injected.told(display),
+                running_cloud(
+                    assembly, injected.observe, workers, display, keep=places.keep, faults=injected.faults
+                ) as cloud,
+            ):
                 watch.attach(cloud)
                 with watch.naming_denials():
                     _run(request, Buckets.of(cloud), watch, progress, results, display)

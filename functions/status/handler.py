@@ -68,6 +68,10 @@ def handle_letters(letter: DeadLetterRecord) -> None:
     console, now = Console(environment), datetime.now(UTC)
     keep_letter(work, letter.queue, letter.messageId, letter.body)
     metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
+    if letter.end is not None:
+        logger.error("Dead letter", extra={"queue": letter.queue})
+        _tell(environment, conclude(work, results, *letter.end))
+        return
     event = letter.event
     if event is None:
         logger.error("Dead letter is no event of S3", extra={"queue": letter.queue})

@@ -14,7 +14,7 @@ from ionfleet_infrastructure.events import Rules
 from ionfleet_infrastructure.functions import FleetFunction
 from ionfleet_infrastructure.layers import Layers
 from ionfleet_infrastructure.observability import Alarms, completion_topic
-from ionfleet_infrastructure.queues import EventQueue, dead_letter_queue
+from ionfleet_infrastructure.queues import EventQueue, dead_letter_queue, visibility_for
 from ionfleet_infrastructure.settings import Settings
 from ionfleet_infrastructure.specification import Specification
 from ionfleet_infrastructure.storage import Storage
@@ -41,7 +41,7 @@ class IonfleetStack(Stack):
         self._layers = Layers(self, "Layers", root / "layers", deployable=deployable)
         self._uploads = _queue(self, "Uploads", functions.PLANNER)
         self._manifests = _queue(self, "Manifests", functions.LAUNCHER)
-        self._undelivered = dead_letter_queue(self, "EndsDeadLetterQueue", visibility=Duration.minutes(5))
+        self._undelivered = dead_letter_queue(self, "EndsDeadLetterQueue", visibility=_visibility(functions.STATUS))
         self._topic = completion_topic(self)
         self._functions: dict[str, FleetFunction] = {}
         self._planner = self._make_planner()
@@ -88,6 +88,8 @@ class IonfleetStack(Stack):
         status.allow(["sns:Publish"], [self._topic.topic_arn])
         for source, id in ((self._uploads, "UploadsMapping"), (self._manifests, "ManifestsMapping")):
             status.read_queue(source.dead_letters, id, batch_size=10, max_concurrency=2)
+        # What it failed on itself comes again until it succeeds: an end is reported late rather than never.
+        status.read_queue(self._undelivered, "EndsMapping", batch_size=10, max_concurrency=2)
         return status
 
     def _make_workflow(self) -> Workflow:
@@ -153,6 +155,10 @@ def _queue(scope: Construct, id: str, reader: Specification) -> EventQueue:
         dead_letters_reader_timeout=Duration.seconds(functions.STATUS.timeout_seconds),
         max_receive_count=MAX_RECEIVES,
     )
+
+
+def _visibility(reader: Specification) -> Duration:
+    return visibility_for(Duration.seconds(reader.timeout_seconds))
 
 
 def _memory(planned: Specification) -> dict[str, str]:

@@ -188,6 +188,8 @@ class Workflow(Construct):
             result_path=sfn.JsonPath.DISCARD,
         )
         fan_out.item_processor(self._item(stage))
+        # The manifest is read before any task begins, so that reading it again repeats nothing.
+        _retry(fan_out, ["States.ItemReaderFailed"], 8)
         nothing = sfn.Pass(self, f"No {stage} tasks")
         first: sfn.IChainable = fan_out
         if catch:
@@ -294,7 +296,7 @@ class Workflow(Construct):
         return role
 
 
-def _retry(task: sfn.TaskStateBase, errors: list[str], attempts: int) -> None:
+def _retry(task: sfn.TaskStateBase | sfn.DistributedMap, errors: list[str], attempts: int) -> None:
     """Try again up to `attempts` times, after random waits of up to 2, 4, 8, … 60 seconds."""
     task.add_retry(
         errors=errors,

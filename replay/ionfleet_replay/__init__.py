@@ -8,18 +8,22 @@ from __future__ import annotations
 from ionfleet_replay.assembly import synthesize
 from ionfleet_replay.cloud import Cloud, Standing
 from ionfleet_replay.errors import DefinitionError, InvocationError, ReplayError, SynthesisError, TemplateError
+from ionfleet_replay.faults import Faults
 from ionfleet_replay.observations import (
     AccessDecided,
     DeadLetter,
     EventLost,
     ExecutionEnded,
+    FaultInjected,
     Invocation,
     InvocationEnded,
     MapProgress,
     Observation,
+    RuleMatched,
     StateEntered,
     StateExited,
 )
+from ionfleet_replay.recorded import Recorded, RecordingError, read_recording
 
 __all__ = [
     "AccessDecided",
@@ -28,16 +32,22 @@ __all__ = [
     "DefinitionError",
     "EventLost",
     "ExecutionEnded",
+    "FaultInjected",
+    "Faults",
     "Invocation",
     "InvocationEnded",
     "InvocationError",
     "MapProgress",
     "Observation",
+    "Recorded",
+    "RecordingError",
     "ReplayError",
+    "RuleMatched",
     "Standing",
     "StateEntered",
     "StateExited",
     "SynthesisError",
     "TemplateError",
+    "read_recording",
     "synthesize",
 ]

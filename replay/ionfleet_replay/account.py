@@ -61,11 +61,19 @@ class Account:
         """Return a principal's credentials, issued at the first call."""
         with self._lock:
             if principal not in self._credentials:
-                kind = "AKIA" if principal == ADMINISTRATOR else "ASIA"
-                issued = Credentials(kind + secrets.token_hex(8).upper(), secrets.token_hex(20), secrets.token_hex(32))
-                self._credentials[principal] = issued
-                self._principals[issued.access_key] = principal
+                self._credentials[principal] = self._issue(principal)
             return self._credentials[principal]
+
+    def session(self, principal: str) -> Credentials:
+        """Return new credentials of a principal, as every execution environment has its own."""
+        with self._lock:
+            return self._issue(principal)
+
+    def _issue(self, principal: str) -> Credentials:
+        kind = "AKIA" if principal == ADMINISTRATOR else "ASIA"
+        issued = Credentials(kind + secrets.token_hex(8).upper(), secrets.token_hex(20), secrets.token_hex(32))
+        self._principals[issued.access_key] = principal
+        return issued
 
     def principal(self, access_key: str) -> str | None:
         """Return whose access key this is, None for one that was never issued."""

@@ -21,6 +21,9 @@ class Clock(Protocol):
     def now(self) -> float:
         """Return seconds since the epoch."""
 
+    def stamp(self) -> float:
+        """Return seconds since the epoch to write into documents: what functions see on the clock of their own."""
+
     async def sleep(self, seconds: float) -> None:
         """Wait until `seconds` have passed on this clock."""
 
@@ -33,6 +36,10 @@ class RealClock:
     def now(self) -> float:
         """Return seconds since the epoch."""
         return time.time()
+
+    def stamp(self) -> float:
+        """Return seconds since the epoch."""
+        return self.now()
 
     async def sleep(self, seconds: float) -> None:
         """Wait in real time."""
@@ -51,6 +58,10 @@ class _VirtualClock(ABC):
     @abstractmethod
     def now(self) -> float:
         """Return seconds since the epoch."""
+
+    def stamp(self) -> float:
+        """Return seconds since the epoch, to be written down."""
+        return self.now()
 
     async def sleep(self, seconds: float) -> None:
         """Wait until the moment has been reached."""
@@ -109,6 +120,10 @@ class SkippingClock(_VirtualClock):
     def now(self) -> float:
         """Return seconds since the epoch, and what has been skipped."""
         return time.time() + self._ahead
+
+    def stamp(self) -> float:
+        """Return the machine's seconds since the epoch: for others who write times down, nothing was skipped."""
+        return time.time()
 
     def skip(self) -> None:
         """Put the clock forward to the next moment that someone waits for."""

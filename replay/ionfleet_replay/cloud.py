@@ -9,8 +9,9 @@ import shutil
 import threading
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from enum import Enum, auto
 from pathlib import Path
 from types import TracebackType
@@ -26,8 +27,10 @@ from ionfleet_replay.background import Background
 from ionfleet_replay.clock import Clock, SkippingClock
 from ionfleet_replay.environment import Surroundings
 from ionfleet_replay.errors import DefinitionError, InvocationError, ReplayError
-from ionfleet_replay.events import EventBus, object_created
+from ionfleet_replay.events import EventBus, object_created, queue_url
 from ionfleet_replay.executions import Executions, Machine
+from ionfleet_replay.faults import Faults
+from ionfleet_replay.faulty_calls import FaultyCalls
 from ionfleet_replay.functions import INVOCATION, Functions
 from ionfleet_replay.iam import Policies
 from ionfleet_replay.map_runs import MapRunCalls, MapRuns
@@ -35,6 +38,7 @@ from ionfleet_replay.objects import Objects
 from ionfleet_replay.observations import AccessDecided, DeadLetter, Invocation, Observation, Observer
 from ionfleet_replay.paths import Json
 from ionfleet_replay.queues import EventSource, Poller
+from ionfleet_replay.recorded import Localizer, Recorded
 from ionfleet_replay.s3 import S3
 from ionfleet_replay.sandbox import PRELOAD, Zygote
 from ionfleet_replay.server import Moto, Server
@@ -94,6 +98,8 @@ class Cloud:
         what nothing but time keeps waiting is skipped: nobody waits an hour at a laptop for a message to come back.
     keep_objects
         Whether the objects' files stay in the folder when the cloud stops, with `objects.jsonl` to tell which is which.
+    faults
+        What goes wrong in the cloud; by default nothing. Calls of `client` and `invoke` are never struck.
 
     Example
     -------
@@ -112,6 +118,7 @@ class Cloud:
         preload: Sequence[str] = PRELOAD,
         clock: Clock | None = None,
         keep_objects: bool = False,
+        faults: Faults | None = None,
     ) -> None:
         self.outputs: dict[str, str] = {}
         self.folder = folder.resolve()
@@ -119,6 +126,8 @@ class Cloud:
         self._observer = observer or _ignore
         self._preload = preload
         self._clock = clock or SkippingClock()
+        self._faults = faults or Faults.none()
+        self._faults.tell(self._observe)
         self._problem: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._account = Account()
@@ -126,8 +135,10 @@ class Cloud:
         self._background = Background(self._broken)
         shared = (self._background, self._clock, self._activity, self._observe)
         cores = len(os.sched_getaffinity(0))
-        self._functions = Functions(self._account, workers or cores, self._background, self._activity, self._observe)
-        self._bus = EventBus(self._account, *shared)
+        self._functions = Functions(
+            self._account, workers or cores, self._background, self._activity, self._observe, self._faults
+        )
+        self._bus = EventBus(self._account, *shared, self._faults)
         self._executions = Executions(self._account, self._bus, *shared)
         self._map_runs = MapRuns()
         self._asynchronous = AsynchronousInvocations(self._account, self._functions, *shared)
@@ -139,6 +150,7 @@ class Cloud:
         self._pollers: list[Poller] = []
         self._stack = Stack(self._account, "", {})
         self._dead_letters: set[str] = set()
+        self._silent = False
         self._zygote: Zygote | None = None
         self._server: Server | None = None
 
@@ -235,6 +247,7 @@ class Cloud:
                 self._requests,
                 hooks.refuse_unimplemented,
                 self._authority,
+                FaultyCalls(self._faults, self._account, self._functions.worker),
                 hooks.ExpectedOwner(self._account.id),
                 hooks.Messages(self._sent, self._hidden),
                 MapRunCalls(self._map_runs, self._executions.known),
@@ -319,12 +332,19 @@ class Cloud:
 
     def _poller(self, source: EventSource) -> Poller:
         return Poller(
-            source, self._account, self._functions, self._background, self._clock, self._activity, self._moved
+            source,
+            self._account,
+            self._functions,
+            self._background,
+            self._clock,
+            self._activity,
+            self._moved,
+            self._faults,
         )
 
     def _written(self, written: hooks.Written) -> None:
-        if written.bucket in self._stack.notifying_buckets:
-            self._bus.publish(object_created(self._account, written, self._clock.now()))
+        if written.bucket in self._stack.notifying_buckets and not self._silent:
+            self._bus.publish(object_created(self._account, written, self._clock.stamp()))
 
     def _sent(self, queue: str, bodies: list[str]) -> None:
         self._background.loop.call_soon_threadsafe(self._wake, queue)
@@ -369,7 +389,7 @@ class Cloud:
         InvocationError
             With Lambda's error object, when the function failed.
         """
-        answer = self._call(self._functions.invoke(function, payload))
+        answer = self._call(self._functions.invoke(function, payload, faulty=False))
         if answer.error is not None:
             raise InvocationError(function, answer.error)
         return answer.payload
@@ -389,6 +409,32 @@ class Cloud:
         except ReplayError:
             self._stack.policies = self._authority.policies = before
             raise
+
+    def replay(self, recorded: Recorded) -> str:
+        """Send in an event that was recorded elsewhere, to the event bus or into its queue; return the event's id.
+
+        Raises
+        ------
+        RecordingError
+            It is about a bucket or a queue that this cloud does not have.
+        """
+        local = Localizer(self._account, self._stack).localize(recorded)
+        if local.queue is None:
+            self._bus.publish(local.event)
+        else:
+            self.client("sqs").send_message(
+                QueueUrl=queue_url(self._account, local.queue), MessageBody=json.dumps(local.event)
+            )
+        return str(local.event["id"])
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        """Let no bucket tell of what is written while the block runs, as if it had been there before."""
+        self._silent = True
+        try:
+            yield
+        finally:
+            self._silent = False
 
     def wait_idle(self, timeout: float) -> None:
         """Wait until no event, message, invocation or execution is in flight.
@@ -431,8 +477,14 @@ class Cloud:
         return {f"message in {name}": depth for name, depth in self._call(self._depths()).items() if depth}
 
     async def _depths(self) -> dict[str, int]:
-        depths = await asyncio.gather(*(poller.depth() for poller in self._pollers))
-        return {poller.source.queue.name: depth for poller, depth in zip(self._pollers, depths, strict=True)}
+        # Twice: what goes to a dead-letter queue between the looks at the two queues is seen there the second time.
+        depths: Counter[str] = Counter()
+        for _ in range(2):
+            found = await asyncio.gather(*(poller.depth() for poller in self._pollers))
+            depths |= Counter(
+                {poller.source.queue.name: depth for poller, depth in zip(self._pollers, found, strict=True)}
+            )
+        return depths
 
     def _call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._background.loop).result(timeout)

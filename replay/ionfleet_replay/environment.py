@@ -111,6 +111,16 @@ class Environment:
         self._scratch = surroundings.folder / "tmp" / self._stream
         self._sandbox: Sandbox | None = None
 
+    @property
+    def access_key(self) -> str:
+        """The key that its process signs with."""
+        return self._credentials.access_key
+
+    def interrupt(self) -> None:
+        """Kill the process at once; may be called from any thread."""
+        if self._sandbox is not None:
+            self._sandbox.interrupt()
+
     async def call(self, request: Request) -> Result:
         """Run the handler on an event. When the environment is not `alive` afterwards, it has been closed."""
         cold, started, peak_mb = self._sandbox is None, time.time(), 0.0

@@ -17,8 +17,9 @@ from ionfleet_replay.account import Account
 from ionfleet_replay.activity import Activity
 from ionfleet_replay.background import Background
 from ionfleet_replay.clock import Clock
+from ionfleet_replay.faults import LONGEST_DELAY, Faults, Kind
 from ionfleet_replay.hooks import Written
-from ionfleet_replay.observations import EventLost, Observer
+from ionfleet_replay.observations import EventLost, Observer, RuleMatched
 from ionfleet_replay.paths import Json
 from ionfleet_replay.patterns import Pattern
 
@@ -139,7 +140,13 @@ class EventBus:
     """Delivers each event at least once to every target whose rule matches it."""
 
     def __init__(
-        self, account: Account, background: Background, clock: Clock, activity: Activity, observer: Observer
+        self,
+        account: Account,
+        background: Background,
+        clock: Clock,
+        activity: Activity,
+        observer: Observer,
+        faults: Faults,
     ) -> None:
         self.rules: list[Rule] = []
         self._account = account
@@ -147,6 +154,7 @@ class EventBus:
         self._clock = clock
         self._activity = activity
         self._observer = observer
+        self._faults = faults
         self._services: dict[str, Deliver] = {"sqs": self._to_queue}
 
     def serve(self, service: str, deliver: Deliver) -> None:
@@ -161,11 +169,29 @@ class EventBus:
     async def _dispatch(self, event: Mapping[str, Json]) -> None:
         try:
             matching = [rule for rule in self.rules if rule.pattern(event)]
-            await asyncio.gather(*(self._deliver(rule, target, event) for rule in matching for target in rule.targets))
+            for rule in matching:
+                self._observer(RuleMatched(event["id"], rule.arn, tuple(target.arn for target in rule.targets)))
+            await asyncio.gather(
+                *(
+                    self._deliver(rule, target, event, delay)
+                    for rule in matching
+                    for target in rule.targets
+                    for delay in self._delays(event)
+                )
+            )
         finally:
             self._activity.end("event")
 
-    async def _deliver(self, rule: Rule, target: Target, event: Mapping[str, Json]) -> None:
+    def _delays(self, event: Mapping[str, Json]) -> list[float]:
+        """Return after how many seconds each delivery of an event is made: one, at once, unless a fault strikes."""
+        what = _subject(event)
+        late = self._faults.strike(Kind.EVENT_DELAYED, what)
+        again = self._faults.strike(Kind.EVENT_DUPLICATED, what)
+        return [LONGEST_DELAY * (late or 0.0), *([] if again is None else [LONGEST_DELAY * again])]
+
+    async def _deliver(self, rule: Rule, target: Target, event: Mapping[str, Json], delay: float) -> None:
+        if delay:
+            await self._clock.sleep(delay)
         deliver = self._services[target.arn.split(":")[2]]
         started, attempt = self._clock.now(), 0
         while True:
@@ -203,6 +229,13 @@ class EventBus:
         self, rule: str, arn: str, event: Mapping[str, Json], facts: Mapping[str, str] | None = None
     ) -> None:
         await send_message(self._account, rule, arn, json.dumps(event), facts or {})
+
+
+def _subject(event: Mapping[str, Json]) -> str:
+    """Return what kind of event it is and what it is about."""
+    detail = event["detail"]
+    about = detail["object"]["key"] if "object" in detail else f"{detail.get('name')} {detail.get('status')}"
+    return f"{event['detail-type']}: {about}"
 
 
 def queue_url(account: Account, arn: str) -> str:

@@ -148,4 +148,4 @@ class Executions:
             self._activity.end(f"execution {ended.name}")
 
     def _publish(self, status: ExecutionStatus) -> None:
-        self._bus.publish(execution_status_changed(self._account, status, self._clock.now()))
+        self._bus.publish(execution_status_changed(self._account, status, self._clock.stamp()))

@@ -21,6 +21,7 @@ from ionfleet_replay.environment import (
     Surroundings,
 )
 from ionfleet_replay.errors import ReplayError
+from ionfleet_replay.faults import Faults, Kind
 from ionfleet_replay.observations import Invocation, InvocationEnded, Observer
 from ionfleet_replay.paths import Json
 from ionfleet_replay.slots import Slots
@@ -42,7 +43,7 @@ class Answer:
 
 
 class InvokeRefusedError(Exception):
-    """The Lambda API refuses the call, by `name`, before any handler runs."""
+    """The Lambda API gives no answer of the function, but an error of its own, by `name`."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
@@ -57,7 +58,13 @@ class Functions:
     """The registry of functions. `workers` bounds how many handlers run at one time on this machine."""
 
     def __init__(
-        self, account: Account, workers: int, background: Background, activity: Activity, observer: Observer
+        self,
+        account: Account,
+        workers: int,
+        background: Background,
+        activity: Activity,
+        observer: Observer,
+        faults: Faults,
     ) -> None:
         self.invocations: list[Invocation] = []
         self.workers = workers
@@ -66,11 +73,13 @@ class Functions:
         self._slots = Slots(workers)
         self._activity = activity
         self._observer = observer
+        self._faults = faults
         self._surroundings: Surroundings | None = None
         self._functions: dict[str, Function] = {}
         self._versions: dict[str, int] = {}
         self._running: Counter[str] = Counter()
         self._idle: list[Environment] = []
+        self._busy: dict[str, Environment] = {}
 
     def open(self, surroundings: Surroundings) -> None:
         """Say where environments are to run; nothing can be invoked before."""
@@ -103,18 +112,29 @@ class Functions:
         published = self._versions[function.arn]
         return qualifier == "$LATEST" or (qualifier.isdecimal() and 1 <= int(qualifier) <= published)
 
+    def worker(self, access_key: str) -> tuple[str, Callable[[], None]] | None:
+        """Return who runs a handler and signs with an access key: the function's logical id, and what kills it."""
+        environment = self._busy.get(access_key)
+        return None if environment is None else (environment.function.logical_id, environment.interrupt)
+
     async def invoke(
-        self, reference: str, payload: Json, *, begun: Callable[[], None] = _ignore, urgent: bool = True
+        self,
+        reference: str,
+        payload: Json,
+        *,
+        begun: Callable[[], None] = _ignore,
+        urgent: bool = True,
+        faulty: bool = True,
     ) -> Answer:
         """Invoke a function and wait for its answer. Cancelling the wait does not stop the function, as on AWS.
 
         This machine has fewer places than AWS: `begun` is called once the function has one, and `urgent` calls get
-        theirs first.
+        theirs first. Unless `faulty`, no fault strikes the call itself.
 
         Raises
         ------
         InvokeRefusedError
-            The payload is too large, or the function's reserved concurrency is used up.
+            The payload is too large, the function's reserved concurrency is used up, or a fault struck.
         """
         function, version = self.resolve(reference)
         event = json.dumps(payload)
@@ -122,20 +142,33 @@ class Functions:
             raise InvokeRefusedError("RequestTooLargeException", f"The event has over {PAYLOAD_LIMIT} bytes of JSON.")
         if function.reserved is not None and self._running[function.arn] >= function.reserved:
             raise InvokeRefusedError("TooManyRequestsException", "Rate Exceeded.")
+        if faulty:
+            self._fail(function)
         self._running[function.arn] += 1
         self._activity.begin(f"{INVOCATION}{function.logical_id}")
         request = Request(str(uuid.uuid4()), version, event)
         answer: Answer = await asyncio.shield(
             self._background.start(self._run(function, request, begun, urgent=urgent))
         )
+        if faulty and self._faults.strike(Kind.CALL_UNANSWERED, function.logical_id) is not None:
+            raise InvokeRefusedError("SdkClientException", "The connection was lost (injected fault).")
         return answer
+
+    def _fail(self, function: Function) -> None:
+        """Refuse a call that a fault strikes before any handler runs."""
+        if self._faults.strike(Kind.CALL_THROTTLED, function.logical_id) is not None:
+            raise InvokeRefusedError("TooManyRequestsException", "Rate Exceeded (injected fault).")
+        if self._faults.strike(Kind.CALL_FAILED, function.logical_id) is not None:
+            raise InvokeRefusedError("ServiceException", "Lambda failed (injected fault).")
 
     async def _run(self, function: Function, request: Request, begun: Callable[[], None], *, urgent: bool) -> Answer:
         try:
             async with self._slots.place(urgent=urgent):
                 begun()
                 environment = self._environment(function, request.version)
+                self._busy[environment.access_key] = environment
                 result = await environment.call(request)
+                del self._busy[environment.access_key]
                 if environment.alive:
                     await self._keep(environment)
             self._record(function, request, result)
@@ -152,7 +185,7 @@ class Functions:
                 return environment
         if self._surroundings is None:
             raise ReplayError(f"The function {function.logical_id!r} was invoked before the cloud was started.")
-        return Environment(function, version, self._account.credentials(function.role), self._surroundings)
+        return Environment(function, version, self._account.session(function.role), self._surroundings)
 
     async def _keep(self, environment: Environment) -> None:
         self._idle.append(environment)

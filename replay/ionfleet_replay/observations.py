@@ -99,8 +99,34 @@ class AccessDecided:
         return f"{self.principal} is {verdict}authorized to perform: {self.action} on resource: {self.resource}"
 
 
+@dataclass(frozen=True)
+class FaultInjected:
+    """A fault struck: `kind` is one of `ionfleet_replay.faults.Kind`, `what` the call, event or message it struck."""
+
+    kind: str
+    what: str
+
+
+@dataclass(frozen=True)
+class RuleMatched:
+    """An event, by its id, goes to the targets of a rule; all of them ARNs."""
+
+    event: str
+    rule: str
+    targets: tuple[str, ...]
+
+
 Observation: TypeAlias = (
-    StateEntered | StateExited | MapProgress | ExecutionEnded | InvocationEnded | DeadLetter | EventLost | AccessDecided
+    StateEntered
+    | StateExited
+    | MapProgress
+    | ExecutionEnded
+    | InvocationEnded
+    | DeadLetter
+    | EventLost
+    | AccessDecided
+    | FaultInjected
+    | RuleMatched
 )
 
 Observer: TypeAlias = Callable[[Observation], None]

@@ -14,6 +14,7 @@ from ionfleet_replay.activity import Activity
 from ionfleet_replay.background import Background
 from ionfleet_replay.clock import Clock
 from ionfleet_replay.events import queue_url
+from ionfleet_replay.faults import Faults, Kind
 from ionfleet_replay.functions import Answer, Functions, InvokeRefusedError
 from ionfleet_replay.paths import Json
 
@@ -74,6 +75,7 @@ class Poller:
         clock: Clock,
         activity: Activity,
         moved: Callable[[str, str], None],
+        faults: Faults,
     ) -> None:
         self.source = source
         self._account = account
@@ -82,6 +84,8 @@ class Poller:
         self._clock = clock
         self._activity = activity
         self._moved = moved
+        self._faults = faults
+        self._subject = source.queue.name.rpartition("-")[0] or source.queue.name
         self._url = queue_url(account, source.queue.arn)
         self._wake = asyncio.Event()
         self._free = asyncio.Semaphore(source.concurrency)
@@ -153,7 +157,7 @@ class Poller:
     async def _process(self, messages: list[Message]) -> None:
         received = self._clock.now()
         try:
-            failed = await self._invoke(messages, received)
+            failed = await self._handle(messages, received)
             await self._delete([message for message in messages if message["MessageId"] not in failed])
             for message in messages:
                 until = self._hidden.pop(message["ReceiptHandle"], received + self.source.queue.visibility)
@@ -162,6 +166,18 @@ class Poller:
         finally:
             self._free.release()
             self._activity.end(f"batch of {self.source.queue.name}")
+
+    async def _handle(self, messages: list[Message], received: float) -> set[str]:
+        """Have the messages handled, twice at once or not to the end where a fault strikes; return who is to come back.
+
+        A queue may deliver a message twice, and keep one that was to be deleted.
+        """
+        twice = self._faults.strike(Kind.MESSAGE_DUPLICATED, self._subject) is not None
+        deliveries = [self._invoke(messages, received) for _ in range(2 if twice else 1)]
+        failed = set.intersection(*await asyncio.gather(*deliveries))
+        if self._faults.strike(Kind.MESSAGE_KEPT, self._subject) is not None:
+            return {message["MessageId"] for message in messages}
+        return failed
 
     async def _invoke(self, messages: list[Message], received: float) -> set[str]:
         """Call the function and return the ids of the messages that are to come back."""

@@ -106,6 +106,11 @@ class Sandbox:
         self.peak_mb = max(self.peak_mb, resident)
         return resident
 
+    def interrupt(self) -> None:
+        """Kill the process and everything it started, from any thread; whoever waits for its answer learns of it."""
+        if not self.ended.done():
+            os.killpg(self.pid, signal.SIGKILL)
+
     async def kill(self) -> None:
         """End the process and everything it started, and wait until it is gone."""
         self._zygote.kill(self.pid)

@@ -142,9 +142,13 @@ class _RequestHandler(MotoRequestHandler):  # type: ignore[misc,unused-ignore]
         self.send_response(int(code), phrase)
         for name, value in response.headers:
             self.send_header(name, value)
-        if response.header("Content-Length") is None and code not in ("204", "304"):
-            size = body.size if isinstance(body, Body) else len(body)
+        size = body.size if isinstance(body, Body) else len(body)
+        promised = response.header("Content-Length")
+        if promised is None and code not in ("204", "304"):
             self.send_header("Content-Length", str(size))
+        if promised is not None and size < int(promised) and self.command != "HEAD":
+            # Nothing else tells the client that the rest never comes.
+            self.close_connection = True
         if self.close_connection:
             self.send_header("Connection", "close")
         self._send(b"" if self.command == "HEAD" else body)

@@ -131,7 +131,7 @@ class Interpreter:
             self.observer(kind(scope.reported_as, state.name))
 
     async def _step(self, state: asl.State, data: Json, scope: Scope) -> tuple[Json, str | None]:
-        entered = timestamp(self.clock.now())
+        entered = timestamp(self.clock.stamp())
         if isinstance(state, asl.Working):
             return await self._work(state, data, scope, entered)
         context = scope.at(state.name, entered, 0)
@@ -354,7 +354,7 @@ class MapRun:
             "Id": f"{machine}/{self._state.label}:{name}",
             "Name": name,
             "Input": data,
-            "StartTime": timestamp(self._interpreter.clock.now()),
+            "StartTime": timestamp(self._interpreter.clock.stamp()),
         }
         scope = replace(self._scope, context={**self._scope.context, "Execution": execution}, reported_as=None)
         return await self._interpreter.run(self._state.processor, data, scope)

@@ -114,6 +114,7 @@ def test_versions_that_executions_may_still_call_are_kept(template: Template) ->
         ("LauncherFunction", "ManifestsQueue", 10),
         ("StatusFunction", "UploadsDeadLetterQueue", 10),
         ("StatusFunction", "ManifestsDeadLetterQueue", 10),
+        ("StatusFunction", "EndsDeadLetterQueue", 10),
     ],
 )
 def test_a_queue_feeds_its_reader_which_names_what_failed(

@@ -103,7 +103,7 @@ def test_the_fleet_neither_starts_executions_nor_reads_queues(template: Template
     [
         ("Planner", {"UploadsQueue"}),
         ("Launcher", {"ManifestsQueue"}),
-        ("Status", {"UploadsDeadLetterQueue", "ManifestsDeadLetterQueue"}),
+        ("Status", {"UploadsDeadLetterQueue", "ManifestsDeadLetterQueue", "EndsDeadLetterQueue"}),
     ],
 )
 def test_a_queue_is_read_by_its_reader_alone(template: Template, role: str, queues: set[str]) -> None:

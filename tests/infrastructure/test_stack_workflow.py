@@ -123,6 +123,13 @@ def test_every_call_of_a_function_is_retried_with_jitter_and_a_cap(states: dict[
             assert (retry["MaxDelaySeconds"], retry["JitterStrategy"]) == (60, "FULL")
 
 
+def test_a_manifest_that_could_not_be_read_is_read_again(states: dict[str, State]) -> None:
+    for name in MAPS:
+        (retry,) = states[name]["Retry"]
+        assert retry["ErrorEquals"] == ["States.ItemReaderFailed"]
+        assert retry["MaxAttempts"] >= 5
+
+
 def test_throttling_is_retried_longer_than_a_hiccup(states: dict[str, State]) -> None:
     throttled, transient, _ = states["Sort task"]["Retry"]
     assert "Lambda.TooManyRequestsException" in throttled["ErrorEquals"]

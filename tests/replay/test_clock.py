@@ -135,3 +135,17 @@ def test_a_cloud_does_not_skip_while_a_handler_is_at_work(stack, start):
     described = states.describe_execution(executionArn=arn)
     assert json.loads(described["output"]) == {}
     assert described["stopDate"].timestamp() - began >= 7200
+
+
+def test_what_is_skipped_is_not_written_down():
+    async def skip() -> tuple[float, float]:
+        clock = SkippingClock()
+        sleeper = asyncio.ensure_future(clock.sleep(7200))
+        await asyncio.sleep(0)
+        clock.skip()
+        await sleeper
+        return clock.now() - time.time(), clock.stamp() - time.time()
+
+    ahead, written = asyncio.run(skip())
+    assert ahead > 7000
+    assert abs(written) < 60

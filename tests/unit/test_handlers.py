@@ -317,6 +317,15 @@ class TestStatus:
         assert (self.job_status(cloud)["state"], self.job_status(cloud)["error"]) == ("FAILED", "NotLaunched")
         assert len(cloud.announcements()) == 1
 
+    def test_an_end_that_could_not_be_told_at_first_is_told_from_its_dead_letter(
+        self, cloud: Cloud, planned: str
+    ) -> None:
+        event = status_change(planned, "TIMED_OUT", cloud.state_machine)
+        for _ in range(2):
+            assert failed_messages(load_handler("status")(records(event, queue="ends-dlq"))) == []
+        assert self.job_status(cloud)["state"] == "TIMED_OUT"
+        assert cloud.work.head("dead-letters/ends-dlq/m1.json") is not None
+
     def test_a_dead_letter_of_any_other_kind_is_kept(self, cloud: Cloud) -> None:
         answer = load_handler("status")(records("gibberish", "{}", queue="uploads-dlq"))
         assert failed_messages(answer) == []

@@ -404,6 +404,27 @@ class TestProgress:
         return json.dumps({**self.standing(stores), "stage": "plan"}).encode()
 
 
+class TestUploads:
+    @pytest.mark.parametrize("state", ["SUCCEEDED", "FAILED"])
+    def test_an_upload_whose_planner_died_after_its_plan_is_told_with_the_job(
+        self, cloud: Stores, state: State
+    ) -> None:
+        planned = cloud.results.get(STATUS_KEY)
+        execution = execution_of(cloud)
+        failed = UploadStatus(state="failed", name="brain", at=timestamp(after(-1)), error="PlannerFailed")
+        cloud.results.replace(STATUS_KEY, failed.model_dump_json().encode())
+        conclude(cloud.work, cloud.results, execution, outcome(state))
+        assert cloud.results.get(STATUS_KEY) == planned
+
+    def test_what_a_later_upload_became_stands(self, cloud: Stores) -> None:
+        later = UploadStatus(state="waiting", name="brain", at=timestamp(after(1)), waiting_for="brain.ibd")
+        rejected = later.model_copy(update={"state": "rejected"})
+        execution = execution_of(cloud)
+        report_input(cloud.results, STATUS_KEY, rejected)
+        conclude(cloud.work, cloud.results, execution, outcome("SUCCEEDED"))
+        assert read_status(cloud.results, STATUS_KEY, UploadStatus) == rejected
+
+
 class TestDeadLetters:
     def test_a_plan_that_could_not_be_launched_fails_its_job(self, cloud: Stores) -> None:
         execution = execution_of(cloud)

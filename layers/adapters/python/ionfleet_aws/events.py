@@ -45,6 +45,14 @@ class DeadLetterRecord(SqsRecordModel):
         except ValidationError:
             return None
 
+    @property
+    def end(self) -> tuple[str, Outcome] | None:
+        """The execution that ended, by the event in the body, and how; None where it is something else."""
+        try:
+            return _end_of(ExecutionStatusChange.model_validate_json(self.body))
+        except ValidationError:
+            return None
+
 
 class StepError(BaseModel):
     """What a Catch of the state machine knows; fields are named as there."""
@@ -96,11 +104,14 @@ def read_end(event: dict[str, Any]) -> tuple[str, Outcome]:
 
     """
     if "detail" in event:
-        change = parse_event(event, ExecutionStatusChange)
-        detail = change.detail
-        error = {"Error": detail.error or "", "Cause": detail.cause or ""}
-        return detail.name, Outcome(detail.status, by=change.id, at=change.time, error=error)
+        return _end_of(parse_event(event, ExecutionStatusChange))
     ended = parse_event(event, JobEnded)
     said = ended.error.model_dump() if ended.error is not None else {}
     now = datetime.now(UTC)
     return ended.execution, Outcome(ended.outcome, "state machine", now, ended.stages, said, ended.over)
+
+
+def _end_of(change: ExecutionStatusChange) -> tuple[str, Outcome]:
+    detail = change.detail
+    error = {"Error": detail.error or "", "Cause": detail.cause or ""}
+    return detail.name, Outcome(detail.status, by=change.id, at=change.time, error=error)

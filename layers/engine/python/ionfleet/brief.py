@@ -13,13 +13,22 @@ from ionfleet.errors import DamagedObjectError
 from ionfleet.store import ObjectStore
 
 
+class FileBrief(BaseModel):
+    """A file's key in the input bucket; its other facts are carried along."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    key: str
+
+
 class DatasetBrief(BaseModel):
-    """A dataset's id and name; its other facts are carried along."""
+    """A dataset's id, name and imzML; its other facts are carried along."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     id: str
     name: str
+    imzml: FileBrief
 
 
 class StageBrief(BaseModel):

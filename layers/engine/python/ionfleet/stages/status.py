@@ -33,7 +33,7 @@ from ionfleet.status import (
 from ionfleet.store import ObjectStore
 from ionfleet.summary import build_summary, to_json
 from ionfleet.telemetry import Invocation, read_invocations, summarize
-from ionfleet.uploads import DatabaseFile, message_status_key, refused_status_key, understand
+from ionfleet.uploads import DatabaseFile, DatasetName, message_status_key, refused_status_key, understand
 
 TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet")
 """The result tables, as merge leaves them in the work bucket and as they are published."""
@@ -133,6 +133,7 @@ def conclude(
     status = _job_status(work, plan, end, _reached(results, plan, end), invocations)
     found = None if facts is None else facts.get("annotations")
     status = status.model_copy(update={"annotations": found, "links": dict(links) or None})
+    _tell_upload(results, plan)
     news = report_job(results, status)
     if outcome.state == "SUCCEEDED" and end.state != "SUCCEEDED":
         raise AttemptEndedError(
@@ -265,6 +266,23 @@ def _reached(results: ObjectStore, plan: PlanBrief, end: End) -> str | None:
         return end.failure.stage
     standing = read_status(results, job_status_key(plan.dataset.id, plan.job), JobStatus)
     return standing.stage if standing is not None and standing.attempt == plan.attempt else None
+
+
+def _tell_upload(results: ObjectStore, plan: PlanBrief) -> None:
+    """Say which job the upload became: the planner may have died, for good, between its plan and its own report."""
+    name = understand(plan.dataset.imzml.key)
+    if not isinstance(name, DatasetName):
+        raise DamagedObjectError(f"{plan.key!r} names {plan.dataset.imzml.key!r} as its imzML, which is none.")
+    status = UploadStatus(
+        state="planned",
+        name=name.stem,
+        at=plan.claimed_at,
+        dataset=plan.dataset.id,
+        job=plan.job,
+        execution=plan.execution,
+    )
+    if read_status(results, name.status_key, UploadStatus) != status:
+        report_input(results, name.status_key, status)
 
 
 def _job_status(
