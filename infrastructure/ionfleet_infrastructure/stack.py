@@ -13,7 +13,7 @@ from ionfleet_infrastructure import specification as functions
 from ionfleet_infrastructure.events import Rules
 from ionfleet_infrastructure.functions import FleetFunction
 from ionfleet_infrastructure.layers import Layers
-from ionfleet_infrastructure.observability import Alarms, completion_topic
+from ionfleet_infrastructure.observability import PUBLISHERS_USE_OF_KEY, Alarms, completion_topic, topic_key
 from ionfleet_infrastructure.queues import EventQueue, dead_letter_queue
 from ionfleet_infrastructure.settings import Settings
 from ionfleet_infrastructure.specification import Specification
@@ -24,21 +24,26 @@ from ionfleet_infrastructure.workflow import Workflow
 class IonfleetStack(Stack):
     """Buckets, queues, functions, state machine, alarms: all of Ionfleet, for any account and region."""
 
-    def __init__(self, scope: Construct, id: str, *, root: Path, deployable: bool) -> None:
+    def __init__(self, scope: Construct, id: str, *, root: Path, settings: Settings, deployable: bool) -> None:
         super().__init__(
             scope,
             id,
+            stack_name=settings.stack_name,
+            termination_protection=settings.termination_protection,
             description="Ionfleet: annotation of imaging mass spectrometry datasets",
             synthesizer=DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
         )
         self._code = root / "functions"
-        self._settings = Settings.from_context(self.node)
+        self._settings = settings
         self._storage = Storage(self, "Storage", self._settings)
         self._layers = Layers(self, "Layers", root / "layers", deployable=deployable)
-        self._uploads = _queue(self, "Uploads", functions.PLANNER, max_receive_count=3)
-        self._manifests = _queue(self, "Manifests", functions.LAUNCHER, max_receive_count=5)
-        self._undelivered = dead_letter_queue(self, "EndsDeadLetterQueue", visibility=Duration.minutes(5))
-        self._topic = completion_topic(self)
+        self._uploads = self._queue("Uploads", functions.PLANNER, max_receive_count=3)
+        self._manifests = self._queue("Manifests", functions.LAUNCHER, max_receive_count=5)
+        self._undelivered = dead_letter_queue(
+            self, "EndsDeadLetterQueue", visibility=Duration.minutes(5), removal_policy=settings.removal_policy
+        )
+        self._topic_key = topic_key(self, settings)
+        self._topic = completion_topic(self, self._topic_key)
         self._planner = self._make_planner()
         self._status = self._make_status()
         self._workflow = self._make_workflow()
@@ -51,6 +56,17 @@ class IonfleetStack(Stack):
         """Name resources by their path alone: `PlannerFunction` rather than `PlannerFunction1A2B3C4D`."""
         path = cfn_element.node.path.split("/")[1:]
         return "".join(re.sub("[^A-Za-z0-9]", "", part) for part in path if part not in ("Resource", "Default"))
+
+    def _queue(self, id: str, reader: Specification, *, max_receive_count: int) -> EventQueue:
+        """Make the queue of one reader; the status function reads what its reader could not handle."""
+        return EventQueue(
+            self,
+            id,
+            reader_timeout=Duration.seconds(reader.timeout_seconds),
+            dead_letters_reader_timeout=Duration.seconds(functions.STATUS.timeout_seconds),
+            max_receive_count=max_receive_count,
+            removal_policy=self._settings.removal_policy,
+        )
 
     def _function(
         self,
@@ -71,12 +87,13 @@ class IonfleetStack(Stack):
 
     def _make_planner(self) -> FleetFunction:
         planner = self._function(functions.PLANNER, _memory(functions.SORT))
-        planner.read_queue(self._uploads.queue, "UploadsMapping", batch_size=1, max_concurrency=10)
+        planner.read_queue(self._uploads.queue, "UploadsMapping", batch_size=1, max_concurrency=planner.concurrency)
         return planner
 
     def _make_status(self) -> FleetFunction:
         status = self._function(functions.STATUS, {"TOPIC_ARN": self._topic.topic_arn}, self._undelivered)
         status.allow(["sns:Publish"], [self._topic.topic_arn])
+        status.allow(PUBLISHERS_USE_OF_KEY, [self._topic_key.key_arn])
         for source, id in ((self._uploads, "UploadsMapping"), (self._manifests, "ManifestsMapping")):
             status.read_queue(source.dead_letters, id, batch_size=10, max_concurrency=2)
         return status
@@ -94,13 +111,15 @@ class IonfleetStack(Stack):
             )
         }
         called = {**stages, functions.STATUS.name: self._status}
-        return Workflow(self, "Workflow", functions=called, work=self._storage.work, settings=self._settings)
+        return Workflow(self, "Workflow", functions=called, storage=self._storage, settings=self._settings)
 
     def _make_launcher(self) -> FleetFunction:
         arn = self._workflow.state_machine.state_machine_arn
         launcher = self._function(functions.LAUNCHER, {"STATE_MACHINE_ARN": arn})
         launcher.allow(["states:StartExecution"], [arn])
-        launcher.read_queue(self._manifests.queue, "ManifestsMapping", batch_size=10, max_concurrency=2)
+        launcher.read_queue(
+            self._manifests.queue, "ManifestsMapping", batch_size=10, max_concurrency=launcher.concurrency
+        )
         return launcher
 
     def _connect(self) -> None:
@@ -110,7 +129,7 @@ class IonfleetStack(Stack):
         rules.ends(self._workflow.state_machine, self._status, self._undelivered)
 
     def _watch(self) -> None:
-        alarms = Alarms(self, "Alarms")
+        alarms = self._alarms = Alarms(self, "Alarms", self._topic_key)
         alarms.watch_dead_letters("UploadsDeadLetters", self._uploads.dead_letters)
         alarms.watch_dead_letters("ManifestsDeadLetters", self._manifests.dead_letters)
         alarms.watch_dead_letters("EndsDeadLetters", self._undelivered)
@@ -123,22 +142,12 @@ class IonfleetStack(Stack):
             "ResultsBucket": self._storage.results.bucket_name,
             "StateMachineArn": self._workflow.state_machine.state_machine_arn,
             "CompletionTopicArn": self._topic.topic_arn,
+            "AlarmsTopicArn": self._alarms.topic.topic_arn,
             "UploadsDeadLetterQueueUrl": self._uploads.dead_letters.queue_url,
             "ManifestsDeadLetterQueueUrl": self._manifests.dead_letters.queue_url,
         }
         for key, value in outputs.items():
             CfnOutput(self, key, value=value)
-
-
-def _queue(scope: Construct, id: str, reader: Specification, *, max_receive_count: int) -> EventQueue:
-    """Make the queue of one reader; the status function reads what its reader could not handle."""
-    return EventQueue(
-        scope,
-        id,
-        reader_timeout=Duration.seconds(reader.timeout_seconds),
-        dead_letters_reader_timeout=Duration.seconds(functions.STATUS.timeout_seconds),
-        max_receive_count=max_receive_count,
-    )
 
 
 def _memory(planned: Specification) -> dict[str, str]:

@@ -43,6 +43,8 @@ class Stack:
     versions: dict[str, int] = field(default_factory=dict)
     layers: dict[str, Path | None] = field(default_factory=dict)
     machines: list[StateMachine] = field(default_factory=list)
+    alarms: dict[str, list[str]] = field(default_factory=dict)
+    """The topics that an alarm tells, by its ARN."""
     policies: Policies = field(default_factory=Policies)
 
     def physical_name(self, logical_id: str) -> str:

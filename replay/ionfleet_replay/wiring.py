@@ -25,23 +25,29 @@ def check(stack: Stack, authority: Authority) -> None:
     ReplayError
         A grant is missing: says what would not work, and names principal, action and resource.
     """
-    for service, role in _assumed(stack):
-        if not stack.policies.assumable(role, service):
+    for service, role, source in _assumed(stack):
+        context = {"aws:sourcearn": source, "aws:sourceaccount": stack.account.id}
+        if not stack.policies.assumable(role, service, context):
             problem = f"{service} is not authorized to perform: sts:AssumeRole on resource: {role}"
             raise ReplayError(f"A role cannot be assumed: {problem}. Allow it in its AssumeRolePolicyDocument.")
-    for what, principal, action, resource in (*_rules(stack), *_functions(stack), *_maps(stack)):
+    for what, principal, action, resource in (
+        *_rules(stack),
+        *_functions(stack),
+        *_maps(stack),
+        *_alarms(stack),
+    ):
         try:
             authority.require(principal, action, resource)
         except AccessDeniedError as denied:
             raise ReplayError(f"{what}: {denied}. Add the grant to the template.") from denied
 
 
-def _assumed(stack: Stack) -> Iterator[tuple[str, str]]:
-    """Yield every service and role that it acts in."""
+def _assumed(stack: Stack) -> Iterator[tuple[str, str, str]]:
+    """Yield every service, the role that it acts in, and on whose behalf."""
     for function in stack.functions.values():
-        yield "lambda.amazonaws.com", function.role
+        yield "lambda.amazonaws.com", function.role, function.arn
     for machine in stack.machines:
-        yield "states.amazonaws.com", machine.role
+        yield "states.amazonaws.com", machine.role, machine.arn
 
 
 def _rules(stack: Stack) -> Iterator[Requirement]:
@@ -80,3 +86,10 @@ def _maps(stack: Stack) -> Iterator[Requirement]:
     for machine in stack.machines:
         if definition.has_map(definition.load(machine.definition)):
             yield "A map cannot start its children", machine.role, "states:StartExecution", machine.arn
+
+
+def _alarms(stack: Stack) -> Iterator[Requirement]:
+    """Yield what CloudWatch needs: an alarm that may not be told of is raised in silence."""
+    for alarm, topics in stack.alarms.items():
+        for topic in topics:
+            yield "An alarm cannot be sent to its topic", alarm, "sns:Publish", topic
