@@ -19,16 +19,17 @@ CHUNK = 2**20
 
 
 class Bucket:
-    """One bucket, by the S3 client of whoever runs the cloud."""
+    """One bucket, by the S3 client of whoever runs the cloud; `owner` is the account that it has to belong to."""
 
-    def __init__(self, client: Any, name: str) -> None:
+    def __init__(self, client: Any, name: str, owner: str) -> None:
         self._client = client
         self._name = name
+        self._owner = {"ExpectedBucketOwner": owner}
 
     def get(self, key: str) -> bytes | None:
         """Return an object, None where there is none."""
         try:
-            answer = self._client.get_object(Bucket=self._name, Key=key)
+            answer = self._client.get_object(Bucket=self._name, Key=key, **self._owner)
         except ClientError as error:
             if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
                 return None
@@ -42,21 +43,22 @@ class Bucket:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that begin with a prefix."""
-        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix, **self._owner)
+        for page in pages:
             yield from (item["Key"] for item in page.get("Contents", ()))
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object."""
-        self._client.put_object(Bucket=self._name, Key=key, Body=data)
+        self._client.put_object(Bucket=self._name, Key=key, Body=data, **self._owner)
 
     def upload(self, key: str, path: Path) -> None:
         """Write an object from a file, in parts where it is large."""
-        self._client.upload_file(str(path), self._name, key)
+        self._client.upload_file(str(path), self._name, key, ExtraArgs=self._owner)
 
     def download(self, key: str, path: Path) -> None:
         """Write an object to a file."""
         # One request an object: most are small images, for which `download_file` would make two.
-        answer = self._client.get_object(Bucket=self._name, Key=key)
+        answer = self._client.get_object(Bucket=self._name, Key=key, **self._owner)
         with path.open("wb") as file:
             for chunk in answer["Body"].iter_chunks(CHUNK):
                 file.write(chunk)
@@ -75,4 +77,4 @@ class Buckets:
         """Return the buckets that the cloud's stack names in its outputs."""
         client = cloud.client("s3")
         names = (cloud.outputs[f"{which}Bucket"] for which in ("Input", "Work", "Results"))
-        return cls(*(Bucket(client, name) for name in names))
+        return cls(*(Bucket(client, name, cloud.account) for name in names))

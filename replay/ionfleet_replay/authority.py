@@ -33,8 +33,9 @@ DRAINED_AT_ONCE = 2**20
 class Authority:
     """Decides on accesses, and tells `decided` of each. To the server it is a hook.
 
-    A principal is a role's ARN, or the ARN of a rule or an alarm, for which EventBridge or CloudWatch acts. The administrator may do anything,
-    and so may whoever comes with credentials that this cloud did not issue: that is its user, with a client of theirs.
+    A principal is a role's ARN, or the ARN of a rule or an alarm, for which EventBridge or CloudWatch acts. The
+    administrator may do anything, and so may whoever comes with credentials that this cloud did not issue: that is its
+    user, with a client of theirs.
     """
 
     def __init__(self, account: Account, decided: Callable[[AccessDecided], None]) -> None:

@@ -30,7 +30,10 @@ class StateMachine:
 
 @dataclass
 class Stack:
-    """A stack that is being created: its account, its assets, and what has been declared so far."""
+    """A stack that is being created: its account, its assets, and what has been declared so far.
+
+    `alarms` has the ARNs of the topics that each alarm tells, by its ARN.
+    """
 
     account: Account
     name: str
@@ -44,7 +47,6 @@ class Stack:
     layers: dict[str, Path | None] = field(default_factory=dict)
     machines: list[StateMachine] = field(default_factory=list)
     alarms: dict[str, list[str]] = field(default_factory=dict)
-    """The topics that an alarm tells, by its ARN."""
     policies: Policies = field(default_factory=Policies)
 
     def physical_name(self, logical_id: str) -> str:

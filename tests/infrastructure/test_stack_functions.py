@@ -49,7 +49,8 @@ def test_there_are_nine_functions_and_nothing_that_the_cdk_adds(template: Templa
 def test_a_function_has_the_environment_it_needs_and_no_more(template: Template, name: str) -> None:
     assert template[f"{name.capitalize()}Function"]["Environment"]["Variables"] == {
         "POWERTOOLS_SERVICE_NAME": name,
-        "POWERTOOLS_METRICS_NAMESPACE": "Ionfleet",
+        "POWERTOOLS_METRICS_NAMESPACE": {"Ref": "AWS::StackName"},
+        "BUCKET_OWNER": {"Ref": "AWS::AccountId"},
         "LOG_LEVEL": "INFO",
         **ENVIRONMENTS[name],
     }

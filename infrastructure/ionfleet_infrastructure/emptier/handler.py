@@ -14,6 +14,7 @@ import boto3
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 NEEDED_MS = 60_000
 """With less time than this left, the rest is for another try."""
@@ -57,20 +58,20 @@ def empty(s3: S3Client, bucket: str, owner: str, context: LambdaContext) -> None
         The time ran out, or S3 refuses to delete an object.
 
     """
-    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, ExpectedBucketOwner=owner)
-    for page in pages:
+    while found := _some(s3, bucket, owner):
         if context.get_remaining_time_in_millis() < NEEDED_MS:
             raise LeftoverError(f"{bucket} has more objects than can be deleted in one go. Delete the stack again.")
-        found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
-        if not found:
-            continue
-        answer = s3.delete_objects(
-            Bucket=bucket,
-            Delete={"Objects": [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found], "Quiet": True},
-            ExpectedBucketOwner=owner,
-        )
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True}, ExpectedBucketOwner=owner)
         for problem in answer.get("Errors", ()):
             raise LeftoverError(f"{bucket}/{problem.get('Key')} cannot be deleted: {problem.get('Message')}")
+
+
+def _some(s3: S3Client, bucket: str, owner: str) -> list[ObjectIdentifierTypeDef]:
+    """Return the first versions and delete markers that are in a bucket, as many as can be deleted at once."""
+    page = s3.list_object_versions(Bucket=bucket, ExpectedBucketOwner=owner)
+    versions = [(each["Key"], each["VersionId"]) for each in page.get("Versions", ())]
+    markers = [(each["Key"], each["VersionId"]) for each in page.get("DeleteMarkers", ())]
+    return [{"Key": key, "VersionId": version} for key, version in versions + markers]
 
 
 def _answer(event: dict[str, Any], status: str, reason: str) -> None:

@@ -26,8 +26,6 @@ UNUSED = {
     "RenderRoleDefaultPolicy: s3:ListBucket on ionfleet-storageresultsbucket",
     "RenderRoleDefaultPolicy: s3:ListBucket on ionfleet-storageworkbucket",
     "SortRoleDefaultPolicy: s3:ListBucket on ionfleet-storageinputbucket",
-    # Alarms are not evaluated by the local cloud.
-    "AlarmsTopicPolicy: sns:Publish on Ionfleet-AlarmsTopic",
     # Step Functions asks for these of every state machine with a distributed map, for its own dealings with children.
     "WorkflowRoleDefaultPolicy: states:DescribeExecution, states:StopExecution"
     " on execution:Ionfleet/*, execution:Ionfleet:*",
