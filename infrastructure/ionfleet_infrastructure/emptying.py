@@ -12,7 +12,7 @@ from ionfleet_infrastructure.grants import allow, allow_open
 from ionfleet_infrastructure.layers import ARCHITECTURE, RUNTIME, source_code
 from ionfleet_infrastructure.nag import acknowledge
 
-CODE = Path(__file__).parent / "emptier"
+CODE = Path(__file__).parents[1] / "emptier"
 
 
 class BucketContents(Construct):

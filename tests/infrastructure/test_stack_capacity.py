@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,3 +89,12 @@ def test_an_account_without_concurrency_to_reserve_keeps_the_shares_in_each_job(
     template = read_template(assembly_of(**TEST_DEPLOYMENT, reserveConcurrency="false"))
     assert reserved(template) == {}
     assert maps(template) == maps(disposable)
+
+
+def test_the_shares_are_documented_as_they_are(root: Path) -> None:
+    text = (root / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| (\d+) \| (\d+) % \| (\d+) \|$", text, re.MULTILINE)
+    default = share_out(Settings().max_concurrency)
+    assert {name: (int(least), int(percent), int(of)) for name, least, percent, of in rows} == {
+        name: (share.least, share.percent, default[name]) for name, share in SHARES.items()
+    }
