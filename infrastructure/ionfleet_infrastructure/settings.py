@@ -32,6 +32,10 @@ LOG_RETENTIONS = {
 }
 """The retention times on offer, by days."""
 
+LONGEST_JOB_HOURS = 48
+"""A task that finds its function busy tries again every 30 s on average: 17,000 events in two days, and Step Functions
+ends an execution with 25,000."""
+
 SWITCH = {"true": True, "false": False}
 
 Option = TypeVar("Option")
@@ -96,7 +100,7 @@ class Settings:
             termination_protection=_choice(node, "terminationProtection", SWITCH, protected),
             log_retention=_choice(node, "logRetentionDays", LOG_RETENTIONS, "90"),
             work_retention_days=_integer(node, "workRetentionDays", cls.work_retention_days, 1, 3650),
-            job_timeout_hours=_integer(node, "jobTimeoutHours", cls.job_timeout_hours, 1, 720),
+            job_timeout_hours=_integer(node, "jobTimeoutHours", cls.job_timeout_hours, 1, LONGEST_JOB_HOURS),
             max_concurrency=_integer(node, "maxConcurrency", cls.max_concurrency, SMALLEST, LARGEST),
             reserve_concurrency=_choice(node, "reserveConcurrency", SWITCH, "true"),
         )
