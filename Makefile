@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-reference chaos bench lint format layers synth lock clean
+.PHONY: help install demo test test-reference chaos bench lint format layers synth lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -18,6 +18,10 @@ help: ## this list
 .venv/dev.stamp: .venv/run.stamp requirements/dev.txt
 	@echo "Installing the tools for tests and lint"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/audit.stamp: .venv/run.stamp requirements/audit.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
 	@touch $@
 
 install: .venv/run.stamp ## create .venv with the `ionfleet` command in it
@@ -67,6 +71,10 @@ lock: ## pin the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements/run.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --group dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements/awscli.in -o requirements/awscli.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --group audit -c requirements/run.txt -c requirements/dev.txt -o requirements/audit.txt
+
+audit: .venv/audit.stamp ## ask for known vulnerabilities of every locked package
+	@$(BIN)/python audit/audit.py
 
 clean: ## remove what was built, but not results
 	@rm -rf .venv cdk.out layers/*/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

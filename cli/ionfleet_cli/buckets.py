@@ -16,17 +16,18 @@ Document = TypeVar("Document", bound=BaseModel)
 
 
 class Bucket:
-    """One bucket of the cloud, by the rights of whoever runs it."""
+    """One bucket of the cloud, by the rights of whoever runs it; it has to belong to the cloud's account."""
 
     def __init__(self, cloud: Cloud, name: str) -> None:
         self._cloud = cloud
         self._client = cloud.client("s3")
         self._name = name
+        self._owner = {"ExpectedBucketOwner": cloud.account}
 
     def get(self, key: str) -> bytes | None:
         """Return an object, None where there is none."""
         try:
-            answer = self._client.get_object(Bucket=self._name, Key=key)
+            answer = self._client.get_object(Bucket=self._name, Key=key, **self._owner)
         except ClientError as error:
             if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
                 return None
@@ -40,12 +41,13 @@ class Bucket:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that begin with a prefix."""
-        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix, **self._owner)
+        for page in pages:
             yield from (item["Key"] for item in page.get("Contents", ()))
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object."""
-        self._client.put_object(Bucket=self._name, Key=key, Body=data)
+        self._client.put_object(Bucket=self._name, Key=key, Body=data, **self._owner)
 
     def upload(self, key: str, path: Path) -> None:
         """Make an object of a file, which it refers to: the file must stay as it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aws_cdk import Duration, RemovalPolicy, aws_iam, aws_lambda, aws_logs, aws_sqs
+from aws_cdk import Aws, Duration, RemovalPolicy, aws_iam, aws_lambda, aws_logs, aws_sqs
 from constructs import Construct
 
 from ionfleet_infrastructure.grants import TRACING_ACTIONS, allow, allow_access, allow_open
@@ -14,8 +14,6 @@ from ionfleet_infrastructure.nag import acknowledge
 from ionfleet_infrastructure.settings import Settings
 from ionfleet_infrastructure.specification import NOTHING, Specification
 from ionfleet_infrastructure.storage import Storage
-
-METRICS_NAMESPACE = "Ionfleet"
 
 
 class FleetFunction(Construct):
@@ -29,6 +27,8 @@ class FleetFunction(Construct):
         How long an invocation may take.
     log_group
         What it logs.
+    concurrency
+        How many invocations may run at once.
 
     """
 
@@ -47,9 +47,11 @@ class FleetFunction(Construct):
         """Make the function from `code/<name>/`; `environment` is what it needs beyond the names of its buckets."""
         super().__init__(scope, specification.name.capitalize())
         self.timeout = Duration.seconds(specification.timeout_seconds)
+        self.concurrency = settings.concurrency[specification.name]
         self._role = aws_iam.Role(self, "Role", assumed_by=aws_iam.ServicePrincipal("lambda.amazonaws.com"))
+        storage.written_by(self._role)
         self.log_group = aws_logs.LogGroup(
-            self, "LogGroup", retention=settings.log_retention, removal_policy=RemovalPolicy.DESTROY
+            self, "LogGroup", retention=settings.log_retention, removal_policy=settings.removal_policy
         )
         self.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group.log_group_arn])
         buckets = self._allow_buckets(specification, storage)
@@ -63,10 +65,12 @@ class FleetFunction(Construct):
             layers=layers.select(specification.layers),
             memory_size=specification.memory_mb,
             timeout=self.timeout,
+            reserved_concurrent_executions=self.concurrency if settings.reserve_concurrency else None,
             environment={
                 **buckets,
+                "BUCKET_OWNER": Aws.ACCOUNT_ID,
                 "POWERTOOLS_SERVICE_NAME": specification.name,
-                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+                "POWERTOOLS_METRICS_NAMESPACE": Aws.STACK_NAME,
                 "LOG_LEVEL": "INFO",
                 **(environment or {}),
             },

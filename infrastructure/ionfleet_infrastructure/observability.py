@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-from aws_cdk import Aws, Duration, aws_cloudwatch, aws_iam, aws_kms, aws_sns, aws_sqs
+from collections.abc import Sequence
+
+from aws_cdk import Aws, Duration, RemovalPolicy, aws_cloudwatch, aws_iam, aws_kms, aws_sns, aws_sqs
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from ionfleet_infrastructure.settings import Settings
+
 PERIOD = Duration.minutes(5)
 
 
-def completion_topic(scope: Construct) -> aws_sns.Topic:
+PUBLISHERS_USE_OF_KEY = ("kms:Decrypt", "kms:GenerateDataKey")
+"""What SNS does with a topic's key on behalf of whoever publishes."""
+
+
+def topic_key(scope: Construct, settings: Settings) -> aws_kms.Key:
+    """Make the key that both topics are encrypted with; CloudWatch may not use the account's own key for SNS.
+
+    It guards what is on its way to subscribers, and nothing that is kept, so it goes with the stack in any case.
+    """
+    key = aws_kms.Key(
+        scope,
+        "TopicKey",
+        description="Encrypts what the topics of Ionfleet carry",
+        enable_key_rotation=True,
+        removal_policy=RemovalPolicy.DESTROY,
+        pending_window=Duration.days(7 if settings.destroys else 30),
+    )
+    key.add_to_resource_policy(_from_alarms("EncryptAlarms", PUBLISHERS_USE_OF_KEY, "*"))
+    return key
+
+
+def completion_topic(scope: Construct, key: aws_kms.IKey) -> aws_sns.Topic:
     """Make the topic that the status function writes to when a job has ended."""
-    key = aws_kms.Alias.from_alias_name(scope, "TopicKey", "alias/aws/sns")
     return aws_sns.Topic(scope, "CompletionTopic", master_key=key, enforce_ssl=True)
 
 
 class Alarms(Construct):
     """Alarms on what nobody may miss, all to one topic."""
 
-    def __init__(self, scope: Construct, id: str) -> None:
+    def __init__(self, scope: Construct, id: str, key: aws_kms.IKey) -> None:
         super().__init__(scope, id)
-        # Not encrypted with alias/aws/sns as the other topic: CloudWatch may not use that key, and what an alarm says
-        # (its name, and that it was raised) is no secret.
-        self.topic = aws_sns.Topic(self, "Topic", enforce_ssl=True)
-        self.topic.add_to_resource_policy(
-            aws_iam.PolicyStatement(
-                sid="AllowAlarms",
-                actions=["sns:Publish"],
-                principals=[aws_iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-                resources=[self.topic.topic_arn],
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-            )
-        )
+        self.topic = aws_sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
+        self.topic.add_to_resource_policy(_from_alarms("AllowAlarms", ["sns:Publish"], self.topic.topic_arn))
 
     def watch_dead_letters(self, id: str, queue: aws_sqs.IQueue) -> None:
         """Alarm as soon as a dead letter lies in a queue, or was taken from it by the status function."""
@@ -69,3 +83,14 @@ class Alarms(Construct):
             treat_missing_data=aws_cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
+
+
+def _from_alarms(sid: str, actions: Sequence[str], resource: str) -> aws_iam.PolicyStatement:
+    """Let CloudWatch do something on behalf of this account's alarms, and of nobody else's."""
+    return aws_iam.PolicyStatement(
+        sid=sid,
+        actions=list(actions),
+        principals=[aws_iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+        resources=[resource],
+        conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration, aws_sqs
+from aws_cdk import Duration, RemovalPolicy, aws_sqs
 from constructs import Construct
 
 RETENTION = Duration.days(14)
 
 
-def dead_letter_queue(scope: Construct, id: str, *, visibility: Duration) -> aws_sqs.Queue:
+def dead_letter_queue(
+    scope: Construct, id: str, *, visibility: Duration, removal_policy: RemovalPolicy
+) -> aws_sqs.Queue:
     """Make a queue for what could not be delivered or handled; `visibility` suits whoever reads it."""
     return aws_sqs.Queue(
         scope,
@@ -17,6 +19,7 @@ def dead_letter_queue(scope: Construct, id: str, *, visibility: Duration) -> aws
         enforce_ssl=True,
         retention_period=RETENTION,
         visibility_timeout=visibility,
+        removal_policy=removal_policy,
     )
 
 
@@ -40,10 +43,14 @@ class EventQueue(Construct):
         reader_timeout: Duration,
         dead_letters_reader_timeout: Duration,
         max_receive_count: int,
+        removal_policy: RemovalPolicy,
     ) -> None:
         super().__init__(scope, id)
         self.dead_letters = dead_letter_queue(
-            self, "DeadLetterQueue", visibility=visibility_for(dead_letters_reader_timeout)
+            self,
+            "DeadLetterQueue",
+            visibility=visibility_for(dead_letters_reader_timeout),
+            removal_policy=removal_policy,
         )
         self.queue = aws_sqs.Queue(
             self,
@@ -53,6 +60,7 @@ class EventQueue(Construct):
             retention_period=RETENTION,
             visibility_timeout=visibility_for(reader_timeout),
             dead_letter_queue=aws_sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=max_receive_count),
+            removal_policy=removal_policy,
         )
 
 

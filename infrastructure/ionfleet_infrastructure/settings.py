@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from aws_cdk import RemovalPolicy, aws_logs
 from constructs import Node
+
+from ionfleet_infrastructure.capacity import LARGEST, SMALLEST, share_out
+
+STACK_NAME = re.compile("[A-Za-z][A-Za-z0-9-]{0,39}")
+"""Short enough for what is named after the stack, such as its state machine."""
+
+REMOVAL_POLICIES = {
+    # What a deployment that is rolled back at once has made holds nothing yet, so it goes.
+    "retain": RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+    "destroy": RemovalPolicy.DESTROY,
+}
+"""What becomes of buckets, queues and logs, by the name of the choice."""
 
 LOG_RETENTIONS = {
     "7": aws_logs.RetentionDays.ONE_WEEK,
@@ -16,6 +31,14 @@ LOG_RETENTIONS = {
     "365": aws_logs.RetentionDays.ONE_YEAR,
 }
 """The retention times on offer, by days."""
+
+LONGEST_JOB_HOURS = 48
+"""A task that finds its function busy tries again every 30 s on average: 17,000 events in two days, and Step Functions
+ends an execution with 25,000."""
+
+SWITCH = {"true": True, "false": False}
+
+Option = TypeVar("Option")
 
 
 class SettingError(ValueError):
@@ -28,23 +51,36 @@ class Settings:
 
     Attributes
     ----------
+    stack_name
+        Context `stackName`: another name is another deployment, beside the first in the same account and region.
     removal_policy
-        Context `removalPolicy`, `retain` or `destroy`: what becomes of the buckets, and the objects in them, when the
-        stack is deleted. (`destroy` still needs emptied buckets.)
+        Context `removalPolicy`, `retain` or `destroy`: whether what holds data (buckets, queues, logs) outlives the
+        stack, or goes with it, contents and all.
+    termination_protection
+        Context `terminationProtection`, `true` or `false`: whether the stack can be deleted only after that was
+        switched off. By default a stack that retains its data is protected.
     log_retention
         Context `logRetentionDays`, one of `LOG_RETENTIONS`: how long logs are kept.
     work_retention_days
         Context `workRetentionDays`: how long sorted runs and the traces of a job are kept.
+    job_timeout_hours
+        Context `jobTimeoutHours`: how long an execution may take, waiting for free functions included.
     max_concurrency
-        Context `maxConcurrency`: how many tasks of one stage run at once. Sorting and isotope patterns run side by
-        side, so twice this number should stay below the account's Lambda concurrency.
+        Context `maxConcurrency`: how many functions run at once, of all jobs together.
+    reserve_concurrency
+        Context `reserveConcurrency`, `true` or `false`: whether the functions reserve their shares of that. Without
+        it each job keeps to the shares, and the account's quota is what bounds all jobs together.
 
     """
 
-    removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
+    stack_name: str = "Ionfleet"
+    removal_policy: RemovalPolicy = REMOVAL_POLICIES["retain"]
+    termination_protection: bool = True
     log_retention: aws_logs.RetentionDays = aws_logs.RetentionDays.THREE_MONTHS
     work_retention_days: int = 30
+    job_timeout_hours: int = 6
     max_concurrency: int = 400
+    reserve_concurrency: bool = True
 
     @classmethod
     def from_context(cls, node: Node) -> Settings:
@@ -56,19 +92,45 @@ class Settings:
             A value is not one of those allowed.
 
         """
-        removal_policy = str(node.try_get_context("removalPolicy") or "retain")
-        if removal_policy not in ("retain", "destroy"):
-            raise SettingError(f"Context removalPolicy is {removal_policy!r}; use 'retain' or 'destroy'.")
-        log_retention_days = str(node.try_get_context("logRetentionDays") or 90)
-        if log_retention_days not in LOG_RETENTIONS:
-            allowed = ", ".join(LOG_RETENTIONS)
-            raise SettingError(f"Context logRetentionDays is {log_retention_days!r}; use one of {allowed}.")
+        removal_policy = _choice(node, "removalPolicy", REMOVAL_POLICIES, "retain")
+        protected = "false" if removal_policy == RemovalPolicy.DESTROY else "true"
         return cls(
-            removal_policy=RemovalPolicy[removal_policy.upper()],
-            log_retention=LOG_RETENTIONS[log_retention_days],
+            stack_name=_stack_name(node, cls.stack_name),
+            removal_policy=removal_policy,
+            termination_protection=_choice(node, "terminationProtection", SWITCH, protected),
+            log_retention=_choice(node, "logRetentionDays", LOG_RETENTIONS, "90"),
             work_retention_days=_integer(node, "workRetentionDays", cls.work_retention_days, 1, 3650),
-            max_concurrency=_integer(node, "maxConcurrency", cls.max_concurrency, 1, 10_000),
+            job_timeout_hours=_integer(node, "jobTimeoutHours", cls.job_timeout_hours, 1, LONGEST_JOB_HOURS),
+            max_concurrency=_integer(node, "maxConcurrency", cls.max_concurrency, SMALLEST, LARGEST),
+            reserve_concurrency=_choice(node, "reserveConcurrency", SWITCH, "true"),
         )
+
+    @property
+    def destroys(self) -> bool:
+        """Whether nothing is to be left of the stack once it is deleted."""
+        return self.removal_policy == RemovalPolicy.DESTROY
+
+    @property
+    def concurrency(self) -> dict[str, int]:
+        """How many of each function run at once, by the function's name."""
+        return share_out(self.max_concurrency)
+
+
+def _stack_name(node: Node, default: str) -> str:
+    value = node.try_get_context("stackName")
+    name = default if value is None else str(value)
+    if not STACK_NAME.fullmatch(name):
+        raise SettingError(f"Context stackName is {name!r}; use up to 40 letters, digits and hyphens, a letter first.")
+    return name
+
+
+def _choice(node: Node, key: str, options: Mapping[str, Option], default: str) -> Option:
+    """Read one of a few words from the context; `cdk.json` may have a number or a truth value in its place."""
+    value = node.try_get_context(key)
+    word = default if value is None else str(value).lower()
+    if word not in options:
+        raise SettingError(f"Context {key} is {value!r}; use one of {', '.join(options)}.")
+    return options[word]
 
 
 def _integer(node: Node, key: str, default: int, least: int, most: int) -> int:

@@ -13,7 +13,7 @@ from ionfleet_infrastructure import specification as functions
 from ionfleet_infrastructure.events import Rules
 from ionfleet_infrastructure.functions import FleetFunction
 from ionfleet_infrastructure.layers import Layers
-from ionfleet_infrastructure.observability import Alarms, completion_topic
+from ionfleet_infrastructure.observability import PUBLISHERS_USE_OF_KEY, Alarms, completion_topic, topic_key
 from ionfleet_infrastructure.queues import EventQueue, dead_letter_queue, visibility_for
 from ionfleet_infrastructure.settings import Settings
 from ionfleet_infrastructure.specification import Specification
@@ -28,21 +28,29 @@ first and an hour at last, so that troubles of up to an hour or so pass by unnot
 class IonfleetStack(Stack):
     """Buckets, queues, functions, state machine, alarms: all of Ionfleet, for any account and region."""
 
-    def __init__(self, scope: Construct, id: str, *, root: Path, deployable: bool) -> None:
+    def __init__(self, scope: Construct, id: str, *, root: Path, settings: Settings, deployable: bool) -> None:
         super().__init__(
             scope,
             id,
+            stack_name=settings.stack_name,
+            termination_protection=settings.termination_protection,
             description="Ionfleet: annotation of imaging mass spectrometry datasets",
             synthesizer=DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
         )
         self._code = root / "functions"
-        self._settings = Settings.from_context(self.node)
+        self._settings = settings
         self._storage = Storage(self, "Storage", self._settings)
         self._layers = Layers(self, "Layers", root / "layers", deployable=deployable)
-        self._uploads = _queue(self, "Uploads", functions.PLANNER)
-        self._manifests = _queue(self, "Manifests", functions.LAUNCHER)
-        self._undelivered = dead_letter_queue(self, "EndsDeadLetterQueue", visibility=_visibility(functions.STATUS))
-        self._topic = completion_topic(self)
+        self._uploads = self._queue("Uploads", functions.PLANNER)
+        self._manifests = self._queue("Manifests", functions.LAUNCHER)
+        self._undelivered = dead_letter_queue(
+            self,
+            "EndsDeadLetterQueue",
+            visibility=_visibility(functions.STATUS),
+            removal_policy=settings.removal_policy,
+        )
+        self._topic_key = topic_key(self, settings)
+        self._topic = completion_topic(self, self._topic_key)
         self._functions: dict[str, FleetFunction] = {}
         self._planner = self._make_planner()
         self._status = self._make_status()
@@ -57,6 +65,17 @@ class IonfleetStack(Stack):
         """Name resources by their path alone: `PlannerFunction` rather than `PlannerFunction1A2B3C4D`."""
         path = cfn_element.node.path.split("/")[1:]
         return "".join(re.sub("[^A-Za-z0-9]", "", part) for part in path if part not in ("Resource", "Default"))
+
+    def _queue(self, id: str, reader: Specification) -> EventQueue:
+        """Make the queue of one reader; the status function reads what its reader could not handle."""
+        return EventQueue(
+            self,
+            id,
+            reader_timeout=Duration.seconds(reader.timeout_seconds),
+            dead_letters_reader_timeout=Duration.seconds(functions.STATUS.timeout_seconds),
+            max_receive_count=MAX_RECEIVES,
+            removal_policy=self._settings.removal_policy,
+        )
 
     def _function(
         self,
@@ -79,13 +98,14 @@ class IonfleetStack(Stack):
 
     def _make_planner(self) -> FleetFunction:
         planner = self._function(functions.PLANNER, _memory(functions.SORT))
-        planner.read_queue(self._uploads.queue, "UploadsMapping", batch_size=1, max_concurrency=10)
+        planner.read_queue(self._uploads.queue, "UploadsMapping", batch_size=1, max_concurrency=planner.concurrency)
         return planner
 
     def _make_status(self) -> FleetFunction:
         environment = {"TOPIC_ARN": self._topic.topic_arn, "STATE_MACHINE_ARN": state_machine_arn(self)}
         status = self._function(functions.STATUS, environment, self._undelivered)
         status.allow(["sns:Publish"], [self._topic.topic_arn])
+        status.allow(PUBLISHERS_USE_OF_KEY, [self._topic_key.key_arn])
         for source, id in ((self._uploads, "UploadsMapping"), (self._manifests, "ManifestsMapping")):
             status.read_queue(source.dead_letters, id, batch_size=10, max_concurrency=2)
         # What it failed on itself comes again until it succeeds: an end is reported late rather than never.
@@ -105,13 +125,15 @@ class IonfleetStack(Stack):
             )
         }
         called = {**stages, functions.STATUS.name: self._status}
-        return Workflow(self, "Workflow", functions=called, work=self._storage.work, settings=self._settings)
+        return Workflow(self, "Workflow", functions=called, storage=self._storage, settings=self._settings)
 
     def _make_launcher(self) -> FleetFunction:
         arn = self._workflow.state_machine.state_machine_arn
         launcher = self._function(functions.LAUNCHER, {"STATE_MACHINE_ARN": arn})
         launcher.allow(["states:StartExecution"], [arn])
-        launcher.read_queue(self._manifests.queue, "ManifestsMapping", batch_size=10, max_concurrency=2)
+        launcher.read_queue(
+            self._manifests.queue, "ManifestsMapping", batch_size=10, max_concurrency=launcher.concurrency
+        )
         return launcher
 
     def _show_logs(self) -> None:
@@ -126,7 +148,7 @@ class IonfleetStack(Stack):
         rules.ends(self._workflow.state_machine, self._status, self._undelivered)
 
     def _watch(self) -> None:
-        alarms = Alarms(self, "Alarms")
+        alarms = self._alarms = Alarms(self, "Alarms", self._topic_key)
         alarms.watch_dead_letters("UploadsDeadLetters", self._uploads.dead_letters)
         alarms.watch_dead_letters("ManifestsDeadLetters", self._manifests.dead_letters)
         alarms.watch_dead_letters("EndsDeadLetters", self._undelivered)
@@ -139,22 +161,12 @@ class IonfleetStack(Stack):
             "ResultsBucket": self._storage.results.bucket_name,
             "StateMachineArn": self._workflow.state_machine.state_machine_arn,
             "CompletionTopicArn": self._topic.topic_arn,
+            "AlarmsTopicArn": self._alarms.topic.topic_arn,
             "UploadsDeadLetterQueueUrl": self._uploads.dead_letters.queue_url,
             "ManifestsDeadLetterQueueUrl": self._manifests.dead_letters.queue_url,
         }
         for key, value in outputs.items():
             CfnOutput(self, key, value=value)
-
-
-def _queue(scope: Construct, id: str, reader: Specification) -> EventQueue:
-    """Make the queue of one reader; the status function reads what its reader could not handle."""
-    return EventQueue(
-        scope,
-        id,
-        reader_timeout=Duration.seconds(reader.timeout_seconds),
-        dead_letters_reader_timeout=Duration.seconds(functions.STATUS.timeout_seconds),
-        max_receive_count=MAX_RECEIVES,
-    )
 
 
 def _visibility(reader: Specification) -> Duration:

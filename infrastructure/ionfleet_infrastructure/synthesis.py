@@ -8,9 +8,11 @@ from typing import Any
 
 from aws_cdk import App
 
+from ionfleet_infrastructure.settings import Settings
 from ionfleet_infrastructure.stack import IonfleetStack
 
-STACK_NAME = "Ionfleet"
+STACK = "Ionfleet"
+"""What the stack and its template are called in the assembly, whatever the stack's own name."""
 
 FEATURE_FLAGS = {
     # Other layers, or other properties of a function, are another version of it.
@@ -39,5 +41,5 @@ def make_app(root: Path, output: Path, *, deployable: bool = False, context: Map
         tree_metadata=False,
         context={**FEATURE_FLAGS, **(context or {})},
     )
-    IonfleetStack(app, STACK_NAME, root=root, deployable=deployable)
+    IonfleetStack(app, STACK, root=root, settings=Settings.from_context(app.node), deployable=deployable)
     return app

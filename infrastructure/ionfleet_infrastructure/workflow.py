@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import ArnFormat, Aws, Duration, RemovalPolicy, Stack, aws_iam, aws_logs, aws_s3
+from aws_cdk import ArnFormat, Aws, Duration, Fn, Stack, aws_iam, aws_logs
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
@@ -18,21 +18,21 @@ from constructs import Construct
 from ionfleet_infrastructure.functions import FleetFunction
 from ionfleet_infrastructure.grants import TRACING_ACTIONS, allow, allow_objects, allow_open
 from ionfleet_infrastructure.settings import Settings
+from ionfleet_infrastructure.storage import Storage
 
 NAME = Aws.STACK_NAME
 """The state machine's name: given, so that grants can name its executions without depending on it."""
 
-JOB_TIMEOUT = Duration.hours(6)
 TASK_GRACE = Duration.seconds(60)
 """How much longer than a function's own timeout a task waits for its answer."""
 
 LONGEST_WAIT = Duration.seconds(60)
 """Before a task is tried again: at random up to this."""
-PATIENCE = 2 * int(JOB_TIMEOUT.to_seconds() / LONGEST_WAIT.to_seconds())
-"""Times that a throttled task is tried again: as long as the job may take, so that many jobs at once wait for one
-another instead of failing."""
-
-THROTTLED = ["ThrottledError", "Lambda.TooManyRequestsException"]
+BUSY = ["Lambda.TooManyRequestsException"]
+"""All of a function's concurrency is in use: whose turn it is not yet has to wait, as long as the job may take."""
+UNLIMITED = 99_999_999
+"""The largest number of retries that Step Functions takes."""
+THROTTLED = ["ThrottledError"]
 TRANSIENT = [
     "TransientError",
     "Lambda.ServiceException",
@@ -68,22 +68,23 @@ class Workflow(Construct):
         id: str,
         *,
         functions: Mapping[str, FleetFunction],
-        work: aws_s3.IBucket,
+        storage: Storage,
         settings: Settings,
     ) -> None:
         super().__init__(scope, id)
         self._functions = functions
-        self._work = work
-        self._settings = settings
+        self._work = storage.work
         self._failed = self._report_failure()
         role = self._role()
+        storage.written_by(role)
         log_group = aws_logs.LogGroup(
             self,
             "LogGroup",
             # A name under this prefix keeps the resource policy of CloudWatch Logs from growing beyond its limit.
-            log_group_name=f"/aws/vendedlogs/states/{NAME}",
+            # The stack's own number lets a stack of the same name be made while the logs of an earlier one are kept.
+            log_group_name=f"/aws/vendedlogs/states/{NAME}-{_stack_number()}",
             retention=settings.log_retention,
-            removal_policy=RemovalPolicy.DESTROY,
+            removal_policy=settings.removal_policy,
         )
         self.state_machine = sfn.StateMachine(
             self,
@@ -91,7 +92,7 @@ class Workflow(Construct):
             state_machine_name=NAME,
             state_machine_type=sfn.StateMachineType.STANDARD,
             definition_body=sfn.DefinitionBody.from_chainable(self._definition()),
-            timeout=JOB_TIMEOUT,
+            timeout=Duration.hours(settings.job_timeout_hours),
             role=role.without_policy_updates(),  # the CDK would let the maps read the whole bucket
             tracing_enabled=True,
             logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=True),
@@ -182,7 +183,7 @@ class Workflow(Construct):
             title,
             item_reader=sfn.S3JsonLItemReader(bucket=self._work, key=sfn.JsonPath.string_at(f"$.{stage}.manifest")),
             map_execution_type=sfn.StateMachineType.STANDARD,
-            max_concurrency=self._settings.max_concurrency,
+            max_concurrency=self._functions[stage].concurrency,
             tolerated_failure_count=0,
             label=title,
             result_path=sfn.JsonPath.DISCARD,
@@ -217,6 +218,7 @@ class Workflow(Construct):
             action="putObject",
             parameters={
                 "Bucket": self._work.bucket_name,
+                "ExpectedBucketOwner": Aws.ACCOUNT_ID,
                 "Key.$": "States.Format('failures/{}/{}-{}.json', $.execution, $.stage, $.task)",
                 "Body": {
                     "stage.$": "$.stage",
@@ -272,14 +274,15 @@ class Workflow(Construct):
             retry_on_service_exceptions=False,
             task_timeout=sfn.Timeout.duration(fleet_function.timeout.plus(TASK_GRACE)),
         )
-        _retry(task, THROTTLED, PATIENCE)
+        _retry(task, BUSY, UNLIMITED)
+        _retry(task, THROTTLED, 16)
         _retry(task, TRANSIENT, 8)
         _retry(task, CRASHED, 2)
         return task
 
     def _role(self) -> aws_iam.Role:
         """Make the state machine's role, with the grants that its states need and no others."""
-        role = aws_iam.Role(self, "Role", assumed_by=aws_iam.ServicePrincipal("states.amazonaws.com"))
+        role = aws_iam.Role(self, "Role", assumed_by=_this_state_machine(self))
         allow(role, ["lambda:InvokeFunction"], [each.version.function_arn for each in self._functions.values()])
         allow_objects(role, ["s3:GetObject"], self._work, ["manifests/*"])
         allow_objects(role, ["s3:PutObject"], self._work, ["failures/*"])
@@ -321,6 +324,22 @@ def state_machine_arn(scope: Construct) -> str:
 def executions_arn(scope: Construct) -> str:
     """Return a pattern of the ARNs of the state machine's executions."""
     return _states_arn(scope, "execution", f"{NAME}:*")
+
+
+def _this_state_machine(scope: Construct) -> aws_iam.ServicePrincipal:
+    """Return Step Functions as it acts for the state machine and its maps, not for another that was given the role."""
+    return aws_iam.ServicePrincipal(
+        "states.amazonaws.com",
+        conditions={
+            "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+            "ArnLike": {"aws:SourceArn": [_states_arn(scope, "stateMachine", name) for name in (NAME, f"{NAME}/*")]},
+        },
+    )
+
+
+def _stack_number() -> str:
+    """Return the part of the stack's ARN that no other stack has."""
+    return Fn.select(2, Fn.split("/", Aws.STACK_ID))
 
 
 def _states_arn(scope: Construct, resource: str, name: str) -> str:

@@ -115,6 +115,9 @@ _OF_OBJECTS = {
     "DELETE uploadId": "s3:AbortMultipartUpload",
 }
 
+_MAKING_OBJECTS = frozenset({"PUT", "POST uploadId"})
+"""The writes after which there is an object: all but the steps of an upload in parts before its last."""
+
 _SUBRESOURCES = (
     "acl",
     "attributes",
@@ -142,7 +145,7 @@ def _of_s3(call: Call) -> Iterator[Need]:
     if action is None or not call.bucket:
         raise UnknownNeedError(f"s3: {what} {call.path}")
     if call.key:
-        yield Need(action, f"{BUCKET_ARN}{call.bucket}/{call.key}")
+        yield Need(action, f"{BUCKET_ARN}{call.bucket}/{call.key}", _writing(call, what))
         if action == "s3:PutObject" and call.header("If-Match") is not None:
             yield Need("s3:GetObject", f"{BUCKET_ARN}{call.bucket}/{call.key}")
     else:
@@ -151,6 +154,15 @@ def _of_s3(call: Call) -> Iterator[Need]:
     if source is not None:
         path, _, version = source.partition("?versionId=")
         yield Need("s3:GetObjectVersion" if version else "s3:GetObject", BUCKET_ARN + unquote(path).lstrip("/"))
+
+
+def _writing(call: Call, what: str) -> dict[str, str]:
+    """Return the condition keys of S3 about a write: whether it makes an object, and whether only where none is."""
+    if _OF_OBJECTS[what] != "s3:PutObject":
+        return {}
+    condition = call.header("If-None-Match")
+    made = {"s3:objectcreationoperation": "true" if what in _MAKING_OBJECTS else "false"}
+    return made if condition is None else {**made, "s3:if-none-match": condition}
 
 
 def _prefix(call: Call) -> dict[str, str]:

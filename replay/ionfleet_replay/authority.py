@@ -11,6 +11,13 @@ from ionfleet_replay.iam import Access, AccessDeniedError, Policies
 from ionfleet_replay.observations import AccessDecided
 
 EVENTS = "events.amazonaws.com"
+CLOUDWATCH = "cloudwatch.amazonaws.com"
+
+KEY_USE = ("kms:Decrypt", "kms:GenerateDataKey")
+"""What a service does with a resource's key on behalf of whoever sends something to the resource."""
+
+SENDING = frozenset({"sns:Publish"})
+"""The actions that use the key of the resource they are about."""
 
 REFUSALS = {
     "s3": ("403 Forbidden", "AccessDenied"),
@@ -24,8 +31,9 @@ REFUSALS = {
 class Authority:
     """Decides on accesses, and tells `decided` of each. To the server it is a hook.
 
-    A principal is a role's ARN, or the ARN of a rule, for which EventBridge acts. The administrator may do anything,
-    and so may whoever comes with credentials that this cloud did not issue: that is its user, with a client of theirs.
+    A principal is a role's ARN, or the ARN of a rule or an alarm, for which EventBridge or CloudWatch acts. The
+    administrator may do anything, and so may whoever comes with credentials that this cloud did not issue: that is its
+    user, with a client of theirs.
     """
 
     def __init__(self, account: Account, decided: Callable[[AccessDecided], None]) -> None:
@@ -56,16 +64,24 @@ class Authority:
 
     def require(self, principal: str, action: str, resource: str, context: Mapping[str, str] | None = None) -> None:
         """Return when a principal may do something; raises `AccessDeniedError`."""
-        access = self._access(principal, action, resource, context or {})
+        self._decide(self._access(principal, action, resource, context or {}))
+        key = self.policies.keys.get(resource)
+        if key is not None and action in SENDING:
+            for use in KEY_USE:
+                self._decide(self._access(principal, use, key, {}))
+
+    def _decide(self, access: Access) -> None:
         reason = self.policies.denial(access)
-        self._decided(AccessDecided(access.principal, action, resource, access.context, allowed=reason is None))
+        decision = (access.principal, access.action, access.resource, access.context)
+        self._decided(AccessDecided(*decision, allowed=reason is None))
         if reason is not None:
             raise AccessDeniedError(access, reason)
 
     def _access(self, principal: str, action: str, resource: str, context: Mapping[str, str]) -> Access:
         # Clients of AWS speak TLS; the loopback interface stands for it.
         known = {"aws:securetransport": "true", **context}
-        if principal.startswith(self._account.arn("events", "rule/")):
-            known |= {"aws:sourcearn": principal, "aws:sourceaccount": self._account.id}
-            return Access(EVENTS, action, resource, known)
+        for kind, service in ((("events", "rule/"), EVENTS), (("cloudwatch", "alarm:"), CLOUDWATCH)):
+            if principal.startswith(self._account.arn(*kind)):
+                known |= {"aws:sourcearn": principal, "aws:sourceaccount": self._account.id}
+                return Access(service, action, resource, known)
         return Access(principal, action, resource, known)

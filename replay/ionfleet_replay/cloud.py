@@ -159,6 +159,11 @@ class Cloud:
         """The URL to give to clients as `endpoint_url`."""
         return self._account.endpoint_url
 
+    @property
+    def account(self) -> str:
+        """The number of the account that everything in this cloud belongs to."""
+        return self._account.id
+
     def client(self, service: str) -> Any:
         """Return a boto3 client that may do anything in this cloud."""
         return self._account.client(service)

@@ -17,10 +17,18 @@ from ionfleet_replay.paths import Json
 
 VERSION = "2012-10-17"
 
-CONDITION_KEYS = {"aws:securetransport", "aws:sourceaccount", "aws:sourcearn", "s3:prefix"}
+CONDITION_KEYS = {
+    "aws:securetransport",
+    "aws:sourceaccount",
+    "aws:sourcearn",
+    "s3:if-none-match",
+    "s3:objectcreationoperation",
+    "s3:prefix",
+}
 """Condition keys that requests have values for, where they apply; IAM ignores their case."""
 
 IF_EXISTS = "IfExists"
+NULL = "Null"
 EVERYONE = "*"
 ARN_PARTS = 6
 
@@ -96,6 +104,18 @@ class Condition:
         return any(self.compare(context[self.key], value) for value in self.values)
 
 
+@dataclass(frozen=True)
+class Presence:
+    """A condition on whether a request has a value for a key at all."""
+
+    key: str
+    expected: bool
+
+    def holds(self, context: Mapping[str, str]) -> bool:
+        """Return whether a request with this context meets the condition."""
+        return (self.key in context) == self.expected
+
+
 def source_is(arn: str) -> Condition:
     """Return the condition that a request is made on behalf of a resource."""
     return Condition("aws:sourcearn", _arn_like, (arn,), if_exists=False)
@@ -103,14 +123,18 @@ def source_is(arn: str) -> Condition:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement; `where` says where in the template it stands, `principals` are None in the policies of roles."""
+    """One statement; `where` says where in the template it stands, `principals` are None in the policies of roles.
+
+    It is about `resources` but for those that are `spared`.
+    """
 
     where: str
     allows: bool
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Condition | Presence, ...] = ()
     principals: tuple[str, ...] | None = None
+    spared: tuple[str, ...] = ()
 
     def applies(self, access: Access) -> bool:
         """Return whether the statement is about an access."""
@@ -118,17 +142,22 @@ class Statement:
             (self.principals is None or bool({EVERYONE, access.principal} & set(self.principals)))
             and any(_like(access.action.lower(), action.lower()) for action in self.actions)
             and any(_like(access.resource, resource) for resource in self.resources)
+            and not any(_like(access.resource, resource) for resource in self.spared)
             and all(condition.holds(access.context) for condition in self.conditions)
         )
 
 
 @dataclass
 class Policies:
-    """The statements of a template: of roles by ARN, of resources by ARN, and on who may assume roles."""
+    """The statements of a template: of roles by ARN, of resources by ARN, and on who may assume roles.
+
+    `keys` has the ARN of the key that a resource is encrypted with, where that is one of the template's.
+    """
 
     identity: dict[str, tuple[Statement, ...]] = field(default_factory=dict)
     trust: dict[str, tuple[Statement, ...]] = field(default_factory=dict)
     resource: dict[str, tuple[Statement, ...]] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
 
     def of_role(self, role: str, statements: Sequence[Statement]) -> None:
         """Add a policy to a role."""
@@ -156,7 +185,7 @@ class Policies:
     def denial(self, access: Access) -> str | None:
         """Return why an access is denied, in AWS's words; None where it is allowed."""
         policies = {
-            "identity": self.identity.get(access.principal, ()),
+            "identity": self.identity.get(access.principal, ()) if self._delegated(access) else (),
             "resource": self.resource.get(_owner(access.resource), ()),
         }
         found = {kind: [each for each in policies[kind] if each.applies(access)] for kind in policies}
@@ -168,11 +197,23 @@ class Policies:
         kind = "identity" if access.principal.startswith("arn:") else "resource"
         return f"because no {kind}-based policy allows the {access.action} action"
 
-    def assumable(self, role: str, service: str) -> bool:
-        """Return whether a service may act in a role."""
-        access = Access(service, "sts:AssumeRole", role)
+    def _delegated(self, access: Access) -> bool:
+        """Return whether the policies of roles count: a key has to leave the decision to its account for that."""
+        if not access.resource.startswith("arn:aws:kms:"):
+            return True
+        owner = replace(access, principal=account_root(access.resource.split(":")[4]))
+        return any(each.allows and each.applies(owner) for each in self.resource.get(access.resource, ()))
+
+    def assumable(self, role: str, service: str, context: Mapping[str, str]) -> bool:
+        """Return whether a service may act in a role; `context` says on whose behalf it would."""
+        access = Access(service, "sts:AssumeRole", role, context)
         found = [statement for statement in self.trust.get(role, ()) if statement.applies(access)]
         return bool(found) and all(statement.allows for statement in found)
+
+
+def account_root(account: str) -> str:
+    """Return the principal that means an account: what it is granted, the account's own policies may pass on."""
+    return f"arn:aws:iam::{account}:root"
 
 
 def _owner(resource: str) -> str:
@@ -189,8 +230,21 @@ def identity_statements(document: Fields) -> tuple[Statement, ...]:
 
 def resource_statements(document: Fields) -> tuple[Statement, ...]:
     """Parse a policy of a resource; errors are those of the fields."""
+    return tuple(_resource_statement(entry) for entry in _entries(document))
+
+
+def _resource_statement(entry: Fields) -> Statement:
+    principals = _principals(entry)
+    if "NotResource" in entry:
+        spared = _texts(entry, "NotResource")
+        return replace(_statement(entry, resources=(EVERYONE,), principals=principals), spared=spared)
+    return _statement(entry, resources=_texts(entry, "Resource"), principals=principals)
+
+
+def key_statements(document: Fields, account: str) -> tuple[Statement, ...]:
+    """Parse the policy of a key, which may grant something to its whole account; errors are those of the fields."""
     return tuple(
-        _statement(entry, resources=_texts(entry, "Resource"), principals=_principals(entry))
+        _statement(entry, _texts(entry, "Resource"), _principals(entry, account_root(account)))
         for entry in _entries(document)
     )
 
@@ -224,8 +278,8 @@ def _statement(fields: Fields, resources: tuple[str, ...], principals: tuple[str
     return statement
 
 
-def _principals(fields: Fields) -> tuple[str, ...]:
-    """Return services, ARNs of roles, or `EVERYONE`."""
+def _principals(fields: Fields, *others: str) -> tuple[str, ...]:
+    """Return services, ARNs of roles, `EVERYONE`, or what else is known."""
     value = fields.take("Principal")
     if value == EVERYONE:
         return (EVERYONE,)
@@ -233,24 +287,26 @@ def _principals(fields: Fields) -> tuple[str, ...]:
     names = [*_texts(section, "Service", required=False), *(arns := _texts(section, "AWS", required=False))]
     section.finish()
     for arn in arns:
-        if arn != EVERYONE and ":role/" not in arn:
+        if arn not in (EVERYONE, *others) and ":role/" not in arn:
             raise fields.error("Principal", f"{arn!r} is not implemented, only roles and '*'")
     return tuple(names)
 
 
-def _conditions(section: Fields) -> tuple[Condition, ...]:
-    conditions: list[Condition] = []
+def _conditions(section: Fields) -> tuple[Condition | Presence, ...]:
+    conditions: list[Condition | Presence] = []
     for operator in section.names():
         compare = OPERATORS.get(operator.removesuffix(IF_EXISTS))
-        if compare is None:
+        if compare is None and operator != NULL:
             known = " or ".join(OPERATORS)
-            raise section.error(operator, f"is not implemented, only {known}, each also with {IF_EXISTS}")
+            raise section.error(operator, f"is not implemented, only {NULL} or {known}, these also with {IF_EXISTS}")
         keys = section.section(operator)
         for key in keys.names():
             if key.lower() not in CONDITION_KEYS:
                 raise keys.error(key, f"is not implemented, only {' or '.join(sorted(CONDITION_KEYS))}")
-            values = _texts(keys, key)
-            conditions.append(Condition(key.lower(), compare, values, operator.endswith(IF_EXISTS)))
+            if compare is None:
+                conditions.append(Presence(key.lower(), keys.one_of(key, ("true", "false")) == "false"))
+            else:
+                conditions.append(Condition(key.lower(), compare, _texts(keys, key), operator.endswith(IF_EXISTS)))
     return tuple(conditions)
 
 

@@ -19,6 +19,7 @@ from ionfleet_replay.fields import Fields
 from ionfleet_replay.iam import (
     Statement,
     identity_statements,
+    key_statements,
     resource_statements,
     source_is,
     trust_statements,
@@ -139,9 +140,15 @@ def _queue_policy(stack: Stack, properties: Fields) -> Created:
 
 @creates("AWS::SNS::Topic")
 def _topic(stack: Stack, properties: Fields) -> Created:
-    properties.ignore("DisplayName", "KmsMasterKeyId", "TracingConfig", "Tags")
+    properties.ignore("DisplayName", "TracingConfig", "Tags")
     name = _name(stack, properties, "TopicName")
+    key = properties.parsed("KmsMasterKeyId", str)
     arn = str(stack.account.client("sns").create_topic(Name=name)["TopicArn"])
+    # The account's own key for SNS lets in whoever may publish.
+    if key not in (None, "alias/aws/sns"):
+        if key not in stack.policies.resource:
+            raise properties.error("KmsMasterKeyId", f"{key!r} is not the ARN of a key of this stack")
+        stack.policies.keys[arn] = key
     return Created(arn, {"TopicArn": arn, "TopicName": name})
 
 
@@ -151,6 +158,19 @@ def _topic_policy(stack: Stack, properties: Fields) -> Created:
     for arn in properties.of(list, "Topics"):
         stack.policies.of_resource(str(arn), statements)
     return Created(properties.owner)
+
+
+@creates("AWS::KMS::Key")
+def _key(stack: Stack, properties: Fields) -> Created:
+    # Nothing is encrypted on one machine; who may use the key is checked all the same.
+    properties.ignore("Description", "EnableKeyRotation", "RotationPeriodInDays", "PendingWindowInDays", "Tags")
+    properties.one_of("Enabled", (True,), default=True)
+    name = _name(stack, properties, "KeyId")
+    arn = stack.account.arn("kms", f"key/{name}")
+    statements = key_statements(properties.section("KeyPolicy"), stack.account.id)
+    # In the policy of a key, any resource means the key itself.
+    stack.policies.of_resource(arn, statements)
+    return Created(name, {"Arn": arn, "KeyId": name})
 
 
 @creates("AWS::IAM::Role")
@@ -389,9 +409,16 @@ def _log_group(stack: Stack, properties: Fields) -> Created:
     return Created(name, {"Arn": stack.account.arn("logs", f"log-group:{name}:*")})
 
 
-@creates(
-    "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::Dashboard", "AWS::CDK::Metadata"
-)
+@creates("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+def _alarm(stack: Stack, properties: Fields) -> Created:
+    """Accept an alarm, which is never raised here; that it could be told of is checked."""
+    topics = [each for each in properties.of(list, "AlarmActions", []) if ":sns:" in each]
+    created = _recorded(stack, properties)
+    stack.alarms[created.attributes["Arn"]] = topics
+    return created
+
+
+@creates("AWS::CloudWatch::Dashboard", "AWS::CDK::Metadata")
 def _recorded(stack: Stack, properties: Fields) -> Created:
     """Accept what only watches, with all its properties."""
     properties.ignore(*properties.names())

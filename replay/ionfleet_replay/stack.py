@@ -32,7 +32,10 @@ class StateMachine:
 
 @dataclass
 class Stack:
-    """A stack that is being created: its account, its assets, and what has been declared so far."""
+    """A stack that is being created: its account, its assets, and what has been declared so far.
+
+    `alarms` has the ARNs of the topics that each alarm tells, by its ARN.
+    """
 
     account: Account
     name: str
@@ -45,6 +48,7 @@ class Stack:
     versions: dict[str, int] = field(default_factory=dict)
     layers: dict[str, Path | None] = field(default_factory=dict)
     machines: list[StateMachine] = field(default_factory=list)
+    alarms: dict[str, list[str]] = field(default_factory=dict)
     policies: Policies = field(default_factory=Policies)
 
     def physical_name(self, logical_id: str) -> str:

@@ -48,8 +48,9 @@ def check(stack: Stack, authority: Authority) -> None:
     ReplayError
         A grant is missing: says what would not work, and names principal, action and resource.
     """
-    for service, role in _assumed(stack):
-        if not stack.policies.assumable(role, service):
+    for service, role, source in _assumed(stack):
+        context = {"aws:sourcearn": source, "aws:sourceaccount": stack.account.id}
+        if not stack.policies.assumable(role, service, context):
             problem = f"{service} is not authorized to perform: sts:AssumeRole on resource: {role}"
             raise ReplayError(f"A role cannot be assumed: {problem}. Allow it in its AssumeRolePolicyDocument.")
     for what, principal, action, resource in _requirements(stack):
@@ -62,6 +63,7 @@ def check(stack: Stack, authority: Authority) -> None:
 def _requirements(stack: Stack) -> Iterator[Requirement]:
     yield from _rules(stack)
     yield from _sources(stack)
+    yield from _alarms(stack)
     for function in stack.functions.values():
         yield from _function(stack, function)
     for machine in stack.machines:
@@ -70,12 +72,12 @@ def _requirements(stack: Stack) -> Iterator[Requirement]:
             yield from _map(stack, machine)
 
 
-def _assumed(stack: Stack) -> Iterator[tuple[str, str]]:
-    """Yield every service and role that it acts in."""
+def _assumed(stack: Stack) -> Iterator[tuple[str, str, str]]:
+    """Yield every service, the role that it acts in, and on whose behalf."""
     for function in stack.functions.values():
-        yield "lambda.amazonaws.com", function.role
+        yield "lambda.amazonaws.com", function.role, function.arn
     for machine in stack.machines:
-        yield "states.amazonaws.com", machine.role
+        yield "states.amazonaws.com", machine.role, machine.arn
 
 
 def _rules(stack: Stack) -> Iterator[Requirement]:
@@ -130,3 +132,10 @@ def _map(stack: Stack, machine: StateMachine) -> Iterator[Requirement]:
     child = stack.account.arn("states", f"execution:{machine.name}/{CHILD}")
     for action in ("states:DescribeExecution", "states:StopExecution"):
         yield "A map cannot follow and end its children", machine.role, action, child
+
+
+def _alarms(stack: Stack) -> Iterator[Requirement]:
+    """Yield what CloudWatch needs: an alarm that may not be told of is raised in silence."""
+    for alarm, topics in stack.alarms.items():
+        for topic in topics:
+            yield "An alarm cannot be sent to its topic", alarm, "sns:Publish", topic

@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ use_installed_node()
 from ionfleet_infrastructure.synthesis import make_app  # noqa: E402  (the CDK starts its Node when imported)
 
 ROOT = Path(__file__).resolve().parents[2]
+TEST_DEPLOYMENT = {"stackName": "IonfleetTest", "removalPolicy": "destroy", "maxConcurrency": "40"}
 
 
 @pytest.fixture(scope="session")
@@ -40,14 +42,32 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def template(assembly: Path) -> Template:
     """The synthesized template."""
-    return Template(json.loads((assembly / "Ionfleet.template.json").read_text()))
+    return read_template(assembly)
+
+
+@pytest.fixture(scope="session")
+def assembly_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A maker of assemblies of deployments with other settings; each is synthesized once."""
+
+    @cache
+    def make(**context: str) -> Path:
+        folder = tmp_path_factory.mktemp("assembly")
+        make_app(ROOT, folder, context=context).synth()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def disposable(assembly_of: Callable[..., Path]) -> Template:
+    """The template of a small deployment that leaves nothing."""
+    return read_template(assembly_of(**TEST_DEPLOYMENT))
 
 
 @pytest.fixture(scope="session")
 def definition(template: Template) -> dict[str, Any]:
     """The state machine as Step Functions gets it, each reference spelled `<LogicalId>`."""
-    definition: dict[str, Any] = json.loads(template.spell(template["WorkflowStateMachine"]["DefinitionString"]))
-    return definition
+    return template.definition
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +85,11 @@ def python_3_13() -> Path:
     pytest.skip("There is no Python 3.13 here.")
 
 
+def read_template(assembly: Path) -> Template:
+    """Return the template of an assembly."""
+    return Template(json.loads((assembly / "Ionfleet.template.json").read_text()))
+
+
 @dataclass(frozen=True)
 class Template:
     """A synthesized template."""
@@ -75,6 +100,12 @@ class Template:
         """Return a resource's properties."""
         properties: dict[str, Any] = self.body["Resources"][logical_id].get("Properties", {})
         return properties
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The state machine as Step Functions gets it, each reference spelled `<LogicalId>`."""
+        definition: dict[str, Any] = json.loads(self.spell(self["WorkflowStateMachine"]["DefinitionString"]))
+        return definition
 
     def of_type(self, resource_type: str) -> dict[str, dict[str, Any]]:
         """Return the properties of every resource of a type, by logical id."""

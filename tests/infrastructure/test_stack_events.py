@@ -173,5 +173,16 @@ def test_alarms_may_publish_to_their_topic(template: Template) -> None:
         statement["Effect"] == "Allow" and statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
         for statement in statements
     )
-    # CloudWatch cannot publish to a topic that is encrypted with the account's own key for SNS.
-    assert "KmsMasterKeyId" not in template["AlarmsTopic"]
+
+
+def test_both_topics_are_encrypted_with_a_key_that_their_publishers_may_use(template: Template) -> None:
+    key = {"Fn::GetAtt": ["TopicKey", "Arn"]}
+    assert [topic["KmsMasterKeyId"] for topic in template.of_type("AWS::SNS::Topic").values()] == [key, key]
+    assert template["TopicKey"]["EnableKeyRotation"] is True
+    _, alarms = template["TopicKey"]["KeyPolicy"]["Statement"]
+    assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+        assert action in alarms["Action"]
+        assert template.allows("StatusRole", action, "<TopicKey.Arn>")
+        assert not template.allows("PlannerRole", action, "<TopicKey.Arn>")

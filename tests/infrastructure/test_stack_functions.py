@@ -56,7 +56,8 @@ def test_a_function_has_the_environment_it_needs_and_no_more(template: Template,
     assert shown <= variables.keys()
     assert {key: value for key, value in variables.items() if key not in shown} == {
         "POWERTOOLS_SERVICE_NAME": name,
-        "POWERTOOLS_METRICS_NAMESPACE": "Ionfleet",
+        "POWERTOOLS_METRICS_NAMESPACE": {"Ref": "AWS::StackName"},
+        "BUCKET_OWNER": {"Ref": "AWS::AccountId"},
         "LOG_LEVEL": "INFO",
         **ENVIRONMENTS[name],
     }

@@ -155,6 +155,49 @@ def test_roles_are_assumed_by_the_one_service_they_are_for(template: Template) -
         assert "ManagedPolicyArns" not in properties
 
 
+def test_step_functions_takes_its_role_for_the_one_state_machine_and_its_maps(template: Template) -> None:
+    (statement,) = template["WorkflowRole"]["AssumeRolePolicyDocument"]["Statement"]
+    condition = statement["Condition"]
+    assert condition["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    assert [template.spell(each) for each in condition["ArnLike"]["aws:SourceArn"]] == [MACHINE, f"{MACHINE}/*"]
+
+
+def test_a_star_stands_alone_only_where_actions_know_no_resources(template: Template) -> None:
+    open_actions = {
+        action
+        for policy in template.of_type("AWS::IAM::Policy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Resource"] == "*"
+        for action in statement["Action"]
+    }
+    assert {action.partition(":")[0] for action in open_actions} == {"xray", "logs"}
+    assert not open_actions & {"logs:PutLogEvents", "logs:CreateLogStream", "logs:CreateLogGroup"}
+
+
+def test_no_action_is_a_pattern(template: Template) -> None:
+    for policy in template.of_type("AWS::IAM::Policy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            assert not [action for action in actions if "*" in action]
+
+
+def test_no_role_deletes_an_object(template: Template) -> None:
+    for role in template.of_type("AWS::IAM::Role"):
+        for bucket in (INPUT, WORK, RESULTS):
+            assert not template.allows(role, "s3:DeleteObject", f"{bucket}/datasets/a/b.imzML")
+            assert not template.allows(role, "s3:DeleteObjectVersion", f"{bucket}/datasets/a/b.imzML")
+
+
+def test_no_resource_lets_in_anyone_but_a_service_on_this_accounts_behalf(template: Template) -> None:
+    for kind in ("S3::BucketPolicy", "SQS::QueuePolicy", "SNS::TopicPolicy"):
+        for policy in template.of_type(f"AWS::{kind}").values():
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if statement["Effect"] == "Allow":
+                    assert statement["Principal"].keys() == {"Service"}
+                    keys = {key for operator in statement["Condition"].values() for key in operator}
+                    assert keys & {"aws:SourceArn", "aws:SourceAccount"}
+
+
 def test_no_role_is_shared(template: Template) -> None:
     functions: dict[str, Any] = template.of_type("AWS::Lambda::Function")
     roles = [template.spell(properties["Role"]) for properties in functions.values()]

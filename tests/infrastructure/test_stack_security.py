@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from aws_cdk import App, Stack, Validations, aws_s3
 from cdk_nag import AwsSolutionsChecks
 
 from ionfleet_infrastructure.synthesis import make_app
+
+from .conftest import TEST_DEPLOYMENT
 
 LINT_EXCEPTIONS = [
     "W3005",  # the CDK makes a function depend on its role and its role's policy, of which the first is implied
@@ -24,8 +27,9 @@ def synthesize_checked(app: App) -> None:
     app.synth()
 
 
-def test_every_finding_of_cdk_nag_is_acknowledged(root: Path, tmp_path: Path) -> None:
-    synthesize_checked(make_app(root, tmp_path))
+@pytest.mark.parametrize("removal_policy", ["retain", "destroy"])
+def test_every_finding_of_cdk_nag_is_acknowledged(root: Path, tmp_path: Path, removal_policy: str) -> None:
+    synthesize_checked(make_app(root, tmp_path, context={"removalPolicy": removal_policy}))
     (report,) = json.loads((tmp_path / "validation-report.json").read_text())["pluginReports"]
     assert (report["pluginName"], report["violations"]) == ("AwsSolutions", [])
 
@@ -39,8 +43,8 @@ def test_a_finding_that_is_not_acknowledged_stops_the_synthesis(tmp_path: Path) 
     assert "AwsSolutions-S10" in {violation["ruleName"] for violation in report["violations"]}
 
 
-def test_cfn_lint_has_nothing_to_say(assembly: Path) -> None:
+def test_cfn_lint_has_nothing_to_say(assembly: Path, assembly_of: Callable[..., Path]) -> None:
     lint = [str(Path(sys.executable).with_name("cfn-lint")), "--ignore-checks", *LINT_EXCEPTIONS]
-    template = str(assembly / "Ionfleet.template.json")
-    result = subprocess.run([*lint, "--", template], capture_output=True, text=True, check=False)
+    templates = [str(each / "Ionfleet.template.json") for each in (assembly, assembly_of(**TEST_DEPLOYMENT))]
+    result = subprocess.run([*lint, "--", *templates], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, "")

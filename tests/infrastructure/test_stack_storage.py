@@ -62,14 +62,31 @@ def test_buckets_send_their_events_to_eventbridge(template: Template, bucket: st
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
-def test_buckets_are_private_encrypted_and_kept(template: Template, bucket: str) -> None:
+def test_buckets_are_private_encrypted_and_their_owners(template: Template, bucket: str) -> None:
     properties = template[bucket]
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"] == [
         {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     ]
+    assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     assert "BucketName" not in properties
-    assert template.body["Resources"][bucket]["DeletionPolicy"] == "Retain"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "replaced"),
+    [("StorageWorkBucket", "failures/*"), ("StorageResultsBucket", "*/status.json")],
+)
+def test_nobody_writes_over_an_object_but_over_status_documents(template: Template, bucket: str, replaced: str) -> None:
+    statements = template[f"{bucket}Policy"]["PolicyDocument"]["Statement"]
+    (deny,) = (each for each in statements if each.get("Sid") == "WriteOnce")
+    assert template.spell(deny.pop("NotResource")) == f"<{bucket}.Arn>/{replaced}"
+    assert deny == {
+        "Sid": "WriteOnce",
+        "Effect": "Deny",
+        "Principal": {"AWS": "*"},
+        "Action": "s3:PutObject",
+        "Condition": {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}},
+    }
 
 
 def test_the_outputs_name_what_a_user_needs(template: Template) -> None:
@@ -80,6 +97,7 @@ def test_the_outputs_name_what_a_user_needs(template: Template) -> None:
         "ResultsBucket": "<StorageResultsBucket>",
         "StateMachineArn": "<WorkflowStateMachine>",
         "CompletionTopicArn": "<CompletionTopic>",
+        "AlarmsTopicArn": "<AlarmsTopic>",
         "UploadsDeadLetterQueueUrl": "<UploadsDeadLetterQueue>",
         "ManifestsDeadLetterQueueUrl": "<ManifestsDeadLetterQueue>",
     }

@@ -71,12 +71,9 @@ def test_a_map_reads_its_json_lines_manifest_from_the_work_bucket(
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_a_map_runs_standard_children_up_to_the_concurrency_and_tolerates_no_failure(
-    states: dict[str, State], name: str
-) -> None:
+def test_a_map_runs_standard_children_and_tolerates_no_failure(states: dict[str, State], name: str) -> None:
     state = states[name]
     assert state["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
-    assert state["MaxConcurrency"] == 400
     assert state.get("ToleratedFailureCount", 0) == 0
     assert state.get("ToleratedFailurePercentage", 0) == 0
 
@@ -131,11 +128,17 @@ def test_a_manifest_that_could_not_be_read_is_read_again(states: dict[str, State
 
 
 def test_throttling_is_retried_longer_than_a_hiccup(states: dict[str, State]) -> None:
-    throttled, transient, _ = states["Sort task"]["Retry"]
-    assert "Lambda.TooManyRequestsException" in throttled["ErrorEquals"]
+    _, throttled, transient, _ = states["Sort task"]["Retry"]
+    assert throttled["ErrorEquals"] == ["ThrottledError"]
     assert throttled["MaxAttempts"] > transient["MaxAttempts"]
     mean_wait = throttled["MaxDelaySeconds"] / 2
     assert throttled["MaxAttempts"] * mean_wait >= 6 * 3600, "it is retried for as long as the job may take"
+
+
+def test_a_call_that_finds_its_function_busy_waits_as_long_as_its_job_may_take(states: dict[str, State]) -> None:
+    for task in lambda_tasks(states).values():
+        busy = task["Retry"][0]
+        assert (busy["ErrorEquals"], busy["MaxAttempts"]) == (["Lambda.TooManyRequestsException"], 99_999_999)
 
 
 def test_every_task_waits_somewhat_longer_than_its_function_may_take(
@@ -163,6 +166,7 @@ def test_a_failed_item_is_written_down_and_fails_with_its_own_error(
     assert record["Resource"] == "arn:<AWS::Partition>:states:::aws-sdk:s3:putObject"
     assert record["Parameters"] == {
         "Bucket": "<StorageWorkBucket>",
+        "ExpectedBucketOwner": "<AWS::AccountId>",
         "Key.$": "States.Format('failures/{}/{}-{}.json', $.execution, $.stage, $.task)",
         "Body": {
             "stage.$": "$.stage",

@@ -13,7 +13,14 @@ from botocore.session import Session
 
 from ionfleet_replay import AccessDecided, InvocationError, ReplayError, TemplateError
 from ionfleet_replay.fields import Fields
-from ionfleet_replay.iam import Access, Policies, identity_statements, resource_statements, trust_statements
+from ionfleet_replay.iam import (
+    Access,
+    Policies,
+    identity_statements,
+    key_statements,
+    resource_statements,
+    trust_statements,
+)
 
 from .conftest import TRUST, arn
 
@@ -120,6 +127,10 @@ def test_a_policy_of_a_resource_allows_the_principals_that_it_names():
         ({"ArnLike": {"aws:SourceArn": "arn:aws:events:*:1:rule/*"}}, {"aws:sourcearn": RULE}, True),
         ({"ArnEquals": {"aws:SourceArn": "arn:aws:*:rule/a"}}, {"aws:sourcearn": RULE}, False),
         ({"ArnLike": {"aws:SourceArn": RULE}}, {}, False),
+        ({"Null": {"s3:if-none-match": "true"}}, {}, True),
+        ({"Null": {"s3:if-none-match": "true"}}, {"s3:if-none-match": "*"}, False),
+        ({"Null": {"s3:if-none-match": "false"}}, {"s3:if-none-match": "*"}, True),
+        ({"Null": {"s3:if-none-match": "false"}}, {}, False),
         ({"Bool": {"aws:SecureTransport": "true"}}, {"aws:securetransport": "true"}, True),
         ({"Bool": {"aws:SecureTransport": "false"}}, {"aws:securetransport": "true"}, False),
         (
@@ -139,6 +150,7 @@ def test_every_condition_has_to_hold(condition, context, expected):
         (allow(Condition={"NumericLessThan": {"s3:max-keys": "10"}}), "Statement[0].Condition.NumericLessThan"),
         (allow(Condition={"StringLike": {"s3:Prefixx": "a"}}), "Statement[0].Condition.StringLike.s3:Prefixx"),
         ({"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}, "Statement[0].Action"),
+        (allow(Condition={"Null": {"s3:prefix": "perhaps"}}), "Statement[0].Condition.Null.s3:prefix"),
         (allow(NotResource="*"), "Statement[0].NotResource"),
         (allow(Principal="*"), "Statement[0].Principal"),
         (allow(resource=[]), "Statement[0].Resource"),
@@ -159,11 +171,54 @@ def test_principals_that_are_not_implemented_are_refused():
         resource_statements(document(allow(Principal={"CanonicalUser": "x"})))
 
 
+def test_a_statement_about_all_but_some_resources_spares_these():
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "NotResource": f"{BUCKET}/spared/*"}
+    assert not allowed(get("k"), allow(), resource={BUCKET: deny})
+    assert allowed(get("spared/k"), allow(), resource={BUCKET: deny})
+
+
+KEY = "arn:aws:kms:us-east-1:1:key/k"
+TO_ACCOUNT = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Principal": {"AWS": "arn:aws:iam::1:root"}}
+
+
+@pytest.mark.parametrize(
+    ("key_policy", "granted", "expected"),
+    [
+        ([TO_ACCOUNT], True, True),
+        ([TO_ACCOUNT], False, False),
+        ([], True, False),
+        ([{**TO_ACCOUNT, "Action": "kms:DescribeKey"}], True, False),
+        ([allow("kms:Decrypt", "*", Principal={"AWS": ROLE})], False, True),
+    ],
+)
+def test_a_role_uses_a_key_where_the_key_leaves_that_to_its_account(key_policy, granted, expected):
+    policies = Policies()
+    policies.of_resource(KEY, key_statements(document(*key_policy), "1"))
+    if granted:
+        policies.of_role(ROLE, identity_statements(document(allow("kms:Decrypt", KEY))))
+    assert (policies.denial(Access(ROLE, "kms:Decrypt", KEY)) is None) == expected
+
+
+def test_the_account_of_another_is_no_principal_of_a_key():
+    with pytest.raises(TemplateError, match="arn:aws:iam::2:root"):
+        key_statements(document({**TO_ACCOUNT, "Principal": {"AWS": "arn:aws:iam::2:root"}}), "1")
+
+
 def test_a_role_is_assumed_by_whom_it_trusts():
     policies = Policies(trust={ROLE: trust_statements(document(*TRUST["Statement"]))})
-    assert policies.assumable(ROLE, "lambda.amazonaws.com")
-    assert not policies.assumable(ROLE, "ec2.amazonaws.com")
-    assert not policies.assumable(f"{ROLE}2", "lambda.amazonaws.com")
+    assert policies.assumable(ROLE, "lambda.amazonaws.com", {})
+    assert not policies.assumable(ROLE, "ec2.amazonaws.com", {})
+    assert not policies.assumable(f"{ROLE}2", "lambda.amazonaws.com", {})
+
+
+def test_a_role_is_assumed_on_behalf_of_whom_it_is_for():
+    (trust,) = TRUST["Statement"]
+    policies = Policies(
+        trust={ROLE: trust_statements(document({**trust, "Condition": {"ArnLike": {"aws:SourceArn": f"{RULE}*"}}}))}
+    )
+    assert policies.assumable(ROLE, "states.amazonaws.com", {"aws:sourcearn": f"{RULE}/1"})
+    assert not policies.assumable(ROLE, "states.amazonaws.com", {"aws:sourcearn": RULE.replace("/a", "/b")})
+    assert not policies.assumable(ROLE, "states.amazonaws.com", {})
 
 
 def test_taking_an_action_out_of_a_statement_leaves_the_others():
@@ -319,6 +374,110 @@ def test_a_listing_is_bound_to_the_prefixes_of_its_grant(stack, start):
     bucket = {"Bucket": caller.place["Bucket"]}
     assert caller.call("s3", "list_objects_v2", {**bucket, "Prefix": "a/b"}) == 200
     assert caller.code("s3", "list_objects_v2", {**bucket, "Prefix": "b"}) == "AccessDenied"
+
+
+WRITE_ONCE = {
+    "Effect": "Deny",
+    "Principal": {"AWS": "*"},
+    "Action": "s3:PutObject",
+    "NotResource": {"Fn::Sub": "${Bucket.Arn}/status"},
+    "Condition": {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}},
+}
+
+
+@pytest.fixture
+def writer(stack, start):
+    """A caller who may write anything into a bucket that nobody may write over but for one object."""
+    stack.bucket("Bucket", events=False)
+    policy = {"Statement": [WRITE_ONCE]}
+    stack.add("BucketPolicy", "AWS::S3::BucketPolicy", Bucket={"Ref": "Bucket"}, PolicyDocument=policy)
+    return Caller(stack, start, allow("s3:*", {"Fn::Sub": "${Bucket.Arn}/*"}))
+
+
+def test_a_bucket_that_is_written_once_takes_no_write_without_a_condition(writer):
+    assert writer.code("s3", "put_object", {**writer.place, "Body": "x"}) == "AccessDenied"
+    copy = {**writer.place, "CopySource": f"{writer.place['Bucket']}/status"}
+    assert writer.code("s3", "copy_object", copy) == "AccessDenied"
+    assert writer.call("s3", "put_object", {**writer.place, "Body": "x", "IfNoneMatch": "*"}) == 200
+    assert writer.code("s3", "put_object", {**writer.place, "Body": "y", "IfNoneMatch": "*"}) == "PreconditionFailed"
+    assert writer.call("s3", "put_object", {**writer.place, "Key": "status", "Body": "x"}) == 200
+
+
+def test_an_upload_in_parts_meets_the_condition_with_its_last_step(writer):
+    s3 = writer.cloud.client("s3")
+    upload = {**writer.place, "UploadId": s3.create_multipart_upload(**writer.place)["UploadId"]}
+    assert writer.call("s3", "create_multipart_upload", writer.place) == 200
+    assert writer.call("s3", "upload_part", {**upload, "PartNumber": 1, "Body": "x"}) == 200
+    part = {"PartNumber": 1, "ETag": s3.list_parts(**upload)["Parts"][0]["ETag"]}
+    complete = {**upload, "MultipartUpload": {"Parts": [part]}}
+    assert writer.code("s3", "complete_multipart_upload", complete) == "AccessDenied"
+    assert writer.call("s3", "complete_multipart_upload", {**complete, "IfNoneMatch": "*"}) == 200
+
+
+def encrypt_topic(stack, *key_policy: dict[str, Any]) -> None:
+    stack.add("Key", "AWS::KMS::Key", KeyPolicy={"Statement": list(key_policy)}, EnableKeyRotation=True)
+    stack.resources["Topic"]["Properties"]["KmsMasterKeyId"] = arn("Key")
+
+
+ROOT = {"AWS": {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:root"}}
+
+
+@pytest.mark.parametrize(
+    ("grants", "expected"),
+    [
+        (["sns:Publish"], "AuthorizationError"),
+        (["sns:Publish", "kms:Decrypt"], "AuthorizationError"),
+        (["sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"], None),
+    ],
+)
+def test_who_publishes_to_an_encrypted_topic_needs_its_key(stack, start, grants, expected):
+    stack.add("Topic", "AWS::SNS::Topic")
+    encrypt_topic(stack, {**TO_ACCOUNT, "Principal": ROOT})
+    stack.function("Publisher", CALLER)
+    stack.resources["Publisher"]["Properties"]["Role"] = arn("PublishersRole")
+    policy = {"PolicyName": "P", "PolicyDocument": {"Statement": [allow(grants, "*")]}}
+    stack.add("PublishersRole", "AWS::IAM::Role", AssumeRolePolicyDocument=TRUST, Policies=[policy])
+    cloud = start(stack)
+    parameters = {"TopicArn": cloud.outputs["Topic"], "Message": "x"}
+    event = {"service": "sns", "operation": "publish", "parameters": parameters}
+    if expected is None:
+        assert cloud.invoke("Publisher", event) == 200
+    else:
+        with pytest.raises(InvocationError, match=expected):
+            cloud.invoke("Publisher", event)
+        assert cloud.denials()[0].action.startswith("kms:")
+
+
+@pytest.mark.parametrize(
+    ("topic_policy", "key_policy", "problem"),
+    [
+        (True, True, None),
+        (False, True, "sns:Publish"),
+        (True, False, "kms:Decrypt"),
+    ],
+)
+def test_an_alarm_that_its_topic_would_not_hear_keeps_the_stack_from_coming_up(
+    stack, start, topic_policy, key_policy, problem
+):
+    alarms = {"Principal": {"Service": "cloudwatch.amazonaws.com"}}
+    condition = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    stack.add("Topic", "AWS::SNS::Topic")
+    to_alarms = [allow("kms:*", "*", **alarms, Condition=condition)] if key_policy else []
+    encrypt_topic(stack, {**TO_ACCOUNT, "Principal": ROOT}, *to_alarms)
+    if topic_policy:
+        policy = {"Statement": [allow("sns:Publish", {"Ref": "Topic"}, **alarms, Condition=condition)]}
+        stack.add("Policy", "AWS::SNS::TopicPolicy", Topics=[{"Ref": "Topic"}], PolicyDocument=policy)
+    stack.add("Alarm", "AWS::CloudWatch::Alarm", AlarmActions=[{"Ref": "Topic"}], Threshold=1)
+    if problem is None:
+        start(stack)
+    else:
+        with pytest.raises(ReplayError, match=f"alarm cannot be sent.*cloudwatch.amazonaws.com is not .*: {problem}"):
+            start(stack)
+
+
+def test_a_topic_may_not_name_a_key_that_nobody_knows(stack, start):
+    with pytest.raises(TemplateError, match=r"KmsMasterKeyId.*is not the ARN of a key of this stack"):
+        start(stack.add("Topic", "AWS::SNS::Topic", KmsMasterKeyId="alias/mine"))
 
 
 def test_unsigned_requests_are_refused(stranger):

@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "INPUT_BUCKET": "lab-input",
     "WORK_BUCKET": "lab-work",
     "RESULTS_BUCKET": "lab-results",
+    "BUCKET_OWNER": "123456789012",
     "POWERTOOLS_SERVICE_NAME": "test",
     "POWERTOOLS_METRICS_NAMESPACE": "Ionfleet",
     "SORT_MEMORY_MB": "1769",

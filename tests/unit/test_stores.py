@@ -23,6 +23,7 @@ from ionfleet_aws.stores import MULTIPART_FROM, RefusedError, S3Store
 from ionfleet_aws.usage import Meter, Usage
 
 BUCKET = "lab"
+OWNER = "123456789012"
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,7 @@ def client(session: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def store(client: Any) -> S3Store:
-    return S3Store(client, BUCKET, Meter())
+    return S3Store(client, BUCKET, Meter(), owner=OWNER)
 
 
 def interfere(client: Any, operation: str, *answers: tuple[int, str] | Exception) -> None:
@@ -155,7 +156,7 @@ class TestEveryStore:
 class TestS3:
     def test_long_listings_are_read_page_by_page(self, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         meter = Meter()
-        store = S3Store(client, BUCKET, meter)
+        store = S3Store(client, BUCKET, meter, owner=OWNER)
         for number in range(5):
             store.create(f"k/{number}", b"")
         paginate = client.get_paginator("list_objects_v2").paginate
@@ -316,7 +317,7 @@ class TestFailures:
 class TestUsage:
     def test_requests_and_bytes_are_counted(self, client: Any) -> None:
         meter = Meter()
-        store = S3Store(client, BUCKET, meter)
+        store = S3Store(client, BUCKET, meter, owner=OWNER)
         store.create("k", b"0123456789")
         store.get("k")
         store.get_range("k", 0, 4)
@@ -354,3 +355,36 @@ def test_clients_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     config = clients.s3().meta.config
     assert config.retries["mode"] == "adaptive"
     clients.s3.cache_clear()
+
+
+CALLS = {
+    "PutObject",
+    "CreateMultipartUpload",
+    "UploadPart",
+    "CompleteMultipartUpload",
+    "AbortMultipartUpload",
+    "GetObject",
+    "HeadObject",
+    "ListObjectsV2",
+}
+
+
+def test_every_call_names_the_account_that_the_bucket_has_to_belong_to(
+    store: S3Store, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners: dict[str, set[str | None]] = {}
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        owners.setdefault(model.name, set()).add(params.get("ExpectedBucketOwner"))
+
+    monkeypatch.setattr(stores, "MULTIPART_FROM", 10)
+    client.meta.events.register("provide-client-params.s3", note)
+    store.create("small", b"x")
+    store.create("large", bytes(11))
+    store.create("large", bytes(11))
+    store.replace("small", b"y")
+    store.get_range("small", 0, 1)
+    store.pinned({"small": "null"}).get("small")
+    store.head("small")
+    list(store.list(""))
+    assert owners == {call: {OWNER} for call in CALLS}

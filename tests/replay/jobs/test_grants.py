@@ -29,8 +29,6 @@ PARTS = (
 UNNEEDED = {
     # Only an object of more than 64 MiB is written in parts, which are removed when that breaks off.
     *(f"{part} s3:AbortMultipartUpload" for part in PARTS),
-    # Alarms are not evaluated here.
-    "AlarmsTopic sns:Publish",
     # The CDK grants these to a rule together with SendMessage; EventBridge does nothing but send.
     *(
         f"{queue}Queue sqs:{action}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
+from ionfleet_aws.environment import OwnerEnvironment, read_environment
 from ionfleet_aws.stores import S3Store
 from ionfleet_aws.usage import Meter
 
@@ -55,5 +56,5 @@ def queues() -> SQSClient:
 
 
 def bucket(name: str) -> S3Store:
-    """Return a bucket as an object store, metered by `METER`."""
-    return S3Store(s3(), name, METER)
+    """Return a bucket of this deployment's account as an object store, metered by `METER`."""
+    return S3Store(s3(), name, METER, owner=read_environment(OwnerEnvironment).bucket_owner)

@@ -11,6 +11,7 @@ from ionfleet.errors import IonfleetError
 
 Bucket = Annotated[str, Field(min_length=3)]
 Arn = Annotated[str, Field(pattern="^arn:")]
+Account = Annotated[str, Field(pattern="^[0-9]{12}$")]
 Megabytes = Annotated[int, Field(ge=128)]
 
 
@@ -22,6 +23,12 @@ class Environment(BaseModel):
     """What a function's environment must have: fields are the names of variables in lower case."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper)
+
+
+class OwnerEnvironment(Environment):
+    """Whoever uses a bucket: the account that it has to belong to."""
+
+    bucket_owner: Account
 
 
 class WorkEnvironment(Environment):

@@ -61,6 +61,7 @@ class S3Store:
 
     The client retries what its retry mode covers; what is left is raised as `ThrottledError`, `TransientError`,
     `ObjectMissingError`, or `RefusedError`. `versions` says which version of a key is read where not the latest.
+    `owner` is the number of the account that has the bucket: S3 refuses every call where another has it by now.
     """
 
     def __init__(
@@ -69,15 +70,19 @@ class S3Store:
         bucket: str,
         meter: Meter | None = None,
         versions: Mapping[str, str] | None = None,
+        *,
+        owner: str,
     ) -> None:
         self._client = client
         self._bucket = bucket
+        self._place: dict[str, Any] = {"Bucket": bucket, "ExpectedBucketOwner": owner}
         self._meter = meter or Meter()
         self._versions = {key: version for key, version in (versions or {}).items() if version != UNVERSIONED}
 
     def pinned(self, versions: Mapping[str, str]) -> S3Store:
         """Return this bucket as it was when each key of `versions` had the version given there."""
-        return S3Store(self._client, self._bucket, self._meter, {**self._versions, **versions})
+        owner = self._place["ExpectedBucketOwner"]
+        return S3Store(self._client, self._bucket, self._meter, {**self._versions, **versions}, owner=owner)
 
     def get(self, key: str) -> bytes:
         """Return a whole object."""
@@ -93,7 +98,7 @@ class S3Store:
         """Return what is known about an object, None where there is none."""
         try:
             with self._asking(key):
-                answer = self._client.head_object(Bucket=self._bucket, Key=key, **self._pin(key))
+                answer = self._client.head_object(**self._place, Key=key, **self._pin(key))
         except ObjectMissingError:
             return None
         except RefusedError:
@@ -109,7 +114,7 @@ class S3Store:
 
         S3 lists no versions with it: `head` knows the version, here it is "".
         """
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        pages = self._client.get_paginator("list_objects_v2").paginate(**self._place, Prefix=prefix)
         with self._asking(prefix):
             for page in pages:
                 self._count(page)
@@ -137,7 +142,7 @@ class S3Store:
     def _read(self, key: str, **arguments: Any) -> bytes:
         try:
             with self._asking(key):
-                answer = self._client.get_object(Bucket=self._bucket, Key=key, **arguments, **self._pin(key))
+                answer = self._client.get_object(**self._place, Key=key, **arguments, **self._pin(key))
         except _BeyondEndError:
             return b""
         try:
@@ -150,12 +155,12 @@ class S3Store:
     def _put(self, key: str, data: bytes | memoryview, **condition: Any) -> None:
         body = bytes(data)
         with self._asking(key):
-            answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=body, **condition)
+            answer = self._client.put_object(**self._place, Key=key, Body=body, **condition)
         self._count(answer, bytes_out=len(body))
 
     def _create_in_parts(self, key: str, data: bytes | memoryview) -> None:
         with self._asking(key):
-            begun = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, ChecksumAlgorithm="CRC32")
+            begun = self._client.create_multipart_upload(**self._place, Key=key, ChecksumAlgorithm="CRC32")
         self._count(begun)
         upload = begun["UploadId"]
         view = memoryview(data).cast("B")
@@ -166,7 +171,7 @@ class S3Store:
             ]
             with self._asking(key):
                 answer = self._client.complete_multipart_upload(
-                    Bucket=self._bucket,
+                    **self._place,
                     Key=key,
                     UploadId=upload,
                     MultipartUpload={"Parts": parts},
@@ -180,7 +185,7 @@ class S3Store:
     def _send_part(self, key: str, upload: str, number: int, part: memoryview) -> CompletedPartTypeDef:
         with self._asking(key):
             answer = self._client.upload_part(
-                Bucket=self._bucket,
+                **self._place,
                 Key=key,
                 UploadId=upload,
                 PartNumber=number,
@@ -193,7 +198,7 @@ class S3Store:
     def _abort(self, key: str, upload: str) -> None:
         # What cannot be aborted now, the bucket's lifecycle rule aborts; the error that led here matters more.
         with contextlib.suppress(IonfleetError), self._asking(key):
-            answer = self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+            answer = self._client.abort_multipart_upload(**self._place, Key=key, UploadId=upload)
             self._count(answer)
 
     def _pin(self, key: str) -> dict[str, Any]:

@@ -1,0 +1,43 @@
+"""How a deployment's concurrency is shared out, so that all jobs together never run more functions at once.
+
+Each function reserves its share: Lambda runs no more of it at once, and no other function can take its share away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one function gets: so many in any case, and a percentage of what is left then."""
+
+    percent: int
+    least: int = 1
+
+
+SHARES: Mapping[str, Share] = {
+    "planner": Share(2, least=2),  # Lambda polls a queue for two invocations at least
+    "launcher": Share(1, least=2),
+    "sort": Share(25),
+    "isotopes": Share(12),
+    "partition": Share(2),
+    "annotate": Share(40),
+    "merge": Share(2),
+    "render": Share(14),
+    "status": Share(2, least=5),  # two queues, and one invocation for executions that end
+}
+"""The shares by function. What runs in maps gets most of it, by how much of a job's time it takes."""
+
+SMALLEST = sum(share.least for share in SHARES.values())
+"""The smallest total that can be shared out."""
+
+LARGEST = 20_000
+"""The largest total: of more, a map would get more than the 10,000 children that Step Functions runs at once."""
+
+
+def share_out(total: int) -> dict[str, int]:
+    """Return the concurrency of each function, by name; their sum is at most `total`, from `SMALLEST` to `LARGEST`."""
+    spare = total - SMALLEST
+    return {name: share.least + spare * share.percent // 100 for name, share in SHARES.items()}

@@ -1,0 +1,100 @@
+"""The deployment's concurrency: how it is shared out, and that nothing can ask for more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ionfleet_infrastructure.capacity import LARGEST, SHARES, SMALLEST, share_out
+from ionfleet_infrastructure.settings import Settings
+from ionfleet_infrastructure.specification import FUNCTIONS
+
+from .conftest import TEST_DEPLOYMENT, read_template
+
+if TYPE_CHECKING:
+    from .conftest import Template
+
+ORDINARY_QUOTA = 1000
+UNRESERVED_AT_LEAST = 100
+"""What Lambda keeps for functions without a reservation."""
+
+
+def reserved(template: Template) -> dict[str, int]:
+    functions = template.of_type("AWS::Lambda::Function")
+    return {
+        name: functions[f"{name.capitalize()}Function"]["ReservedConcurrentExecutions"]
+        for name in SHARES
+        if "ReservedConcurrentExecutions" in functions[f"{name.capitalize()}Function"]
+    }
+
+
+def maps(template: Template) -> dict[str, int]:
+    """Return MaxConcurrency of each map by the name of its function."""
+    top = template.definition["States"]
+    branches = [branch["States"] for branch in top["Sort and isotopes"]["Branches"]]
+    states = {name: state for machine in (top, *branches) for name, state in machine.items()}
+    return {name.lower(): state["MaxConcurrency"] for name, state in states.items() if state["Type"] == "Map"}
+
+
+def test_every_function_has_a_share() -> None:
+    assert SHARES.keys() == {function.name for function in FUNCTIONS}
+    assert sum(share.percent for share in SHARES.values()) == 100
+
+
+@pytest.mark.parametrize("total", [SMALLEST, SMALLEST + 1, 40, 100, 399, 900, 5000, LARGEST])
+def test_shares_never_exceed_the_total_and_are_never_nothing(total: int) -> None:
+    shares = share_out(total)
+    assert total - len(SHARES) < sum(shares.values()) <= total
+    assert all(shares[name] >= SHARES[name].least >= 1 for name in SHARES)
+
+
+def test_no_share_is_more_than_a_map_or_a_queue_can_use() -> None:
+    largest = share_out(LARGEST)
+    assert max(largest.values()) <= 10_000
+    assert max(largest["planner"], largest["launcher"]) <= 1000
+
+
+def test_two_deployments_fit_an_ordinary_account() -> None:
+    assert 2 * Settings().max_concurrency <= ORDINARY_QUOTA - UNRESERVED_AT_LEAST
+
+
+def test_every_function_reserves_its_share(template: Template, disposable: Template) -> None:
+    assert reserved(template) == share_out(400)
+    assert reserved(disposable) == share_out(40)
+
+
+def test_a_map_starts_no_more_children_than_its_function_may_run(template: Template, disposable: Template) -> None:
+    for each in (template, disposable):
+        shares = reserved(each)
+        assert maps(each) == {name: shares[name] for name in ("sort", "isotopes", "annotate", "render")}
+
+
+def test_a_queue_is_read_by_no_more_than_its_reader_may_run(template: Template, disposable: Template) -> None:
+    for each in (template, disposable):
+        shares, mappings = reserved(each), each.of_type("AWS::Lambda::EventSourceMapping")
+        readers = {name: mappings[name]["ScalingConfig"]["MaximumConcurrency"] for name in mappings}
+        assert readers["PlannerUploadsMapping"] == shares["planner"]
+        assert readers["LauncherManifestsMapping"] == shares["launcher"]
+        # One invocation more, for the state machine and the ends of executions.
+        assert readers["StatusUploadsMapping"] + readers["StatusManifestsMapping"] < shares["status"]
+
+
+def test_an_account_without_concurrency_to_reserve_keeps_the_shares_in_each_job(
+    assembly_of: Callable[..., Path], disposable: Template
+) -> None:
+    template = read_template(assembly_of(**TEST_DEPLOYMENT, reserveConcurrency="false"))
+    assert reserved(template) == {}
+    assert maps(template) == maps(disposable)
+
+
+def test_the_shares_are_documented_as_they_are(root: Path) -> None:
+    text = (root / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| (\d+) \| (\d+) % \| (\d+) \|$", text, re.MULTILINE)
+    default = share_out(Settings().max_concurrency)
+    assert {name: (int(least), int(percent), int(of)) for name, least, percent, of in rows} == {
+        name: (share.least, share.percent, default[name]) for name, share in SHARES.items()
+    }
