@@ -12,7 +12,7 @@ from ionfleet.stages.status import Completion, abandon_plan, abandon_upload, con
 from ionfleet_aws import clients
 from ionfleet_aws.environment import StatusEnvironment, read_environment
 from ionfleet_aws.events import DeadLetterRecord, read_end
-from ionfleet_aws.handlers import bind, instrumented, logged_errors, public_errors
+from ionfleet_aws.handlers import Account, bind, instrumented, logged_errors, public_errors
 from ionfleet_aws.observability import logger, metrics
 from ionfleet_aws.queues import queue_handler
 
@@ -23,19 +23,19 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 @instrumented
-def handle_end(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
+def handle_end(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """End the attempt that the state machine or EventBridge speaks of."""
-    environment = read_environment(StatusEnvironment)
+    account, environment = Account(context), read_environment(StatusEnvironment)
     work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
     with logged_errors(), public_errors():
         execution, outcome = read_end(event)
         logger.append_keys(execution=execution)
-        _tell(environment, conclude(work, results, execution, outcome))
+        _tell(environment, conclude(work, results, execution, outcome, account.invocation))
     return {"execution": execution, "outcome": outcome.state}
 
 
 @queue_handler(DeadLetterRecord)
-def handle_letters(letter: DeadLetterRecord) -> None:
+def handle_letters(letter: DeadLetterRecord, account: Account) -> None:
     """Keep one dead letter, and let what it was about end with it."""
     environment = read_environment(StatusEnvironment)
     work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
@@ -48,7 +48,8 @@ def handle_letters(letter: DeadLetterRecord) -> None:
     key = event.detail.object.key
     logger.error("Dead letter", extra={"queue": letter.queue, "key": key})
     if event.detail.bucket.name == environment.work_bucket:
-        _tell(environment, abandon_plan(work, results, key, letter.messageId, datetime.now(UTC)))
+        now = datetime.now(UTC)
+        _tell(environment, abandon_plan(work, results, key, letter.messageId, now, account.invocation))
     else:
         abandon_upload(work, results, key, letter.messageId, event.time)
 

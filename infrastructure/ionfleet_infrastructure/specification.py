@@ -71,7 +71,7 @@ PLANNER = Specification(
             "ended/*",
             "isotopes/*",
         ),
-        write=("databases/*", "datasets/*/index.parquet", "claims/*", "manifests/*"),
+        write=("databases/*", "datasets/*/index.parquet", "claims/*", "manifests/*", "telemetry/*"),
     ),
     results=Access(
         read=("inputs/*", "results/*/status.json"),
@@ -83,7 +83,7 @@ LAUNCHER = Specification(
     memory_mb=256,
     timeout_seconds=60,
     layers=CONTROL_LAYERS,
-    work=Access(read=("manifests/*",)),
+    work=Access(read=("manifests/*",), write=("telemetry/*",)),
 )
 SORT = Specification(
     "sort",

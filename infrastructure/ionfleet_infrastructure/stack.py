@@ -70,7 +70,8 @@ class IonfleetStack(Stack):
         )
 
     def _make_planner(self) -> FleetFunction:
-        planner = self._function(functions.PLANNER, _memory(functions.SORT))
+        retention = {"WORK_RETENTION_DAYS": str(self._settings.work_retention_days)}
+        planner = self._function(functions.PLANNER, _memory(*functions.FUNCTIONS) | retention)
         planner.read_queue(self._uploads.queue, "UploadsMapping", batch_size=1, max_concurrency=10)
         return planner
 
@@ -141,6 +142,6 @@ def _queue(scope: Construct, id: str, reader: Specification, *, max_receive_coun
     )
 
 
-def _memory(planned: Specification) -> dict[str, str]:
-    """Tell a function that plans a stage how much memory that stage's function has."""
-    return {f"{planned.name.upper()}_MEMORY_MB": str(planned.memory_mb)}
+def _memory(*planned: Specification) -> dict[str, str]:
+    """Tell a function that plans for others how much memory each of them has."""
+    return {f"{each.name.upper()}_MEMORY_MB": str(each.memory_mb) for each in planned}

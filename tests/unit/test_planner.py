@@ -21,13 +21,13 @@ from ionfleet.stages import planner
 from ionfleet.stages.planner import Outcome, take_up
 
 from .imzml_files import SMALL, make
-from .memory_cloud import CONFIGURATION, DATABASE, NOON, SORT_MB, after, empty_cloud, upload_dataset
+from .memory_cloud import CONFIGURATION, DATABASE, DEPLOYMENT, NOON, after, empty_cloud, upload_dataset
 
 BRAIN = "datasets/lab/brain"
 
 
 def deliver(stores: Stores, key: str, message: str = "m1", minutes: float = 0) -> Outcome:
-    (outcome,) = take_up(stores, key, message, after(minutes), SORT_MB)
+    (outcome,) = take_up(stores, key, message, after(minutes), DEPLOYMENT)
     return outcome
 
 
@@ -202,7 +202,7 @@ class TestRejections:
 
     def test_a_job_that_fits_no_function_is_rejected_and_can_be_tried_again(self, cloud: Stores) -> None:
         upload_dataset(cloud)
-        tiny = 1
+        tiny = DEPLOYMENT.model_copy(update={"memory_mb": DEPLOYMENT.memory_mb | {"sort": 1}})
         (outcome,) = take_up(cloud, f"{BRAIN}.ibd", "m1", NOON, tiny)
         assert outcome.state == "rejected"
         assert status_of(cloud)["error"] == "OutOfBudgetError"
@@ -227,7 +227,7 @@ class TestConfigurations:
         upload_dataset(cloud, "datasets/lab/own", make([([300.0], [1.0])]))
         cloud.input.replace("datasets/lab/own.job.json", CONFIGURATION)
         cloud.input.replace("datasets/lab/half.ibd", SMALL.ibd)
-        outcomes = take_up(cloud, "datasets/lab/job.json", "m1", NOON, SORT_MB)
+        outcomes = take_up(cloud, "datasets/lab/job.json", "m1", NOON, DEPLOYMENT)
         assert [(outcome.name, outcome.state) for outcome in outcomes] == [
             ("a", "planned"),
             ("b", "planned"),
@@ -236,7 +236,7 @@ class TestConfigurations:
         assert cloud.results.head("inputs/datasets/lab/half/status.json") is None
 
     def test_a_configuration_alone_does_nothing(self, cloud: Stores) -> None:
-        assert take_up(cloud, "datasets/lab/job.json", "m1", NOON, SORT_MB) == ()
+        assert take_up(cloud, "datasets/lab/job.json", "m1", NOON, DEPLOYMENT) == ()
 
     def test_another_configuration_is_another_job_of_the_same_dataset(self, cloud: Stores) -> None:
         upload_dataset(cloud)
@@ -474,7 +474,7 @@ class TestExactlyOnce:
         while queue:
             message, key = queue.pop(0)
             try:
-                take_up(flaky, key, message, NOON, SORT_MB)
+                take_up(flaky, key, message, NOON, DEPLOYMENT)
             except TransientError:
                 queue.append((message, key))
         (plan,) = plans(stores)

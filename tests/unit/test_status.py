@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ionfleet.brief import plan_key, read_brief
+from ionfleet.costs import StageCost
 from ionfleet.findings import Finding
 from ionfleet.identity import timestamp
 from ionfleet.jobs import End, State, read_end
@@ -26,9 +27,9 @@ from ionfleet.stages.status import (
 from ionfleet.status import MAX_FINDINGS, JobStatus, UploadStatus, bounded, read_status, report_input, report_waiting
 from ionfleet.store import MemoryStore, ObjectMissingError
 from ionfleet.summary import stage_accounts
-from ionfleet.telemetry import Invocation, StageCost, record
+from ionfleet.telemetry import Invocation, record
 
-from .memory_cloud import CONFIGURATION, DATABASE, NOON, SORT_MB, after, empty_cloud, upload_dataset
+from .memory_cloud import CONFIGURATION, DATABASE, DEPLOYMENT, NOON, after, empty_cloud, upload_dataset
 
 BRAIN = "datasets/lab/brain"
 STATUS_KEY = f"inputs/{BRAIN}/status.json"
@@ -53,10 +54,10 @@ def cloud() -> Stores:
     """A cloud in which one job is planned, and every stage but the last is done."""
     stores = empty_cloud()
     stores.input.replace("databases/small.tsv", DATABASE)
-    take_up(stores, "databases/small.tsv", "db", NOON, SORT_MB)
+    take_up(stores, "databases/small.tsv", "db", NOON, DEPLOYMENT)
     stores.input.replace("datasets/lab/job.json", CONFIGURATION)
     upload_dataset(stores)
-    take_up(stores, f"{BRAIN}.ibd", "m1", NOON, SORT_MB)
+    take_up(stores, f"{BRAIN}.ibd", "m1", NOON, DEPLOYMENT)
     finish_tables(stores)
     return stores
 
@@ -71,7 +72,7 @@ def finish_tables(stores: Stores) -> None:
         stores.work.create(f"jobs/{execution}/tables/{table}", f"{table} of {execution}".encode())
     stores.work.create(f"jobs/{execution}/tables/facts.json", json.dumps(FACTS).encode())
     for number, stage in enumerate(["sort", "annotate", "annotate"]):
-        invocation = Invocation(stage, number, 1000, 1024, 200, 30, 40, 5, cold=True, request_id=f"r{number}")
+        invocation = Invocation(stage, number, 1000, 1024, 200, 30, 40, 5, 2, cold=False, request_id=f"r{number}")
         record(stores.work, execution, invocation)
 
 
@@ -212,7 +213,7 @@ class TestFailure:
         first = execution_of(cloud)
         end(cloud, outcome("FAILED", Error="X", Cause="y"))
         upload_dataset(cloud)
-        take_up(cloud, f"{BRAIN}.ibd", "m2", after(6), SORT_MB)
+        take_up(cloud, f"{BRAIN}.ibd", "m2", after(6), DEPLOYMENT)
         assert execution_of(cloud) == f"{first}-2"
         end(cloud, outcome("FAILED", by="event-1", Error="X", Cause="y"), first)
         assert published(cloud)["status.json"]["state"] == "RUNNING"
@@ -351,7 +352,7 @@ class TestDocuments:
 
 def test_a_stage_lasts_until_a_later_one_is_entered() -> None:
     ended = End(state="SUCCEEDED", at=timestamp(after(4)), by="x", stages=STAGES)
-    cost = StageCost(1, 1, 2.0, 3.0, 4, 5, 6, 7)
+    cost = StageCost(1, 1, 2.0, 3.0, 4, 5, 6, 7, 8, 9, 0.1)
     accounts = stage_accounts(ended, {"sort": cost, "annotate": cost})
     assert list(accounts) == ["isotopes", "sort", "partition", "annotate", "merge", "publish"]
     assert {stage: account.get("seconds") for stage, account in accounts.items()} == {

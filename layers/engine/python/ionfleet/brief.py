@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from ionfleet.estimate import Estimate
 from ionfleet.store import ObjectStore
 
 
@@ -45,6 +46,7 @@ class PlanBrief(BaseModel):
     databases: tuple[dict[str, Any], ...]
     sort: StageBrief
     isotopes: StageBrief
+    estimate: Estimate
     findings: tuple[dict[str, Any], ...]
 
     @property

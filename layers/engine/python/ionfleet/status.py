@@ -12,10 +12,10 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ionfleet.costs import StageCost
 from ionfleet.findings import Finding
 from ionfleet.jobs import State
 from ionfleet.store import ObjectMissingError, ObjectStore
-from ionfleet.telemetry import StageCost
 
 MAX_FINDINGS = 100
 """Findings that a document spells out; the rest is counted."""
@@ -64,7 +64,8 @@ class JobStatus(BaseModel):
     """How a job stands, or ended. `results` is the prefix of its files in the results bucket.
 
     Where it failed, `error` and `message` say why, `stage`, `task` and `object` where, as in `ionfleet.jobs.Failure`.
-    `stages` tells what the stages cost until the job ended.
+    `stages` tells what the stages cost until the job ended, `cost_usd` what they cost together, in US dollars;
+    `estimated_usd` is what that was expected to be.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -84,6 +85,8 @@ class JobStatus(BaseModel):
     task: int | None = None
     object: str | None = None
     stages: dict[str, StageCost] | None = None
+    cost_usd: float | None = None
+    estimated_usd: float | None = None
     annotations: dict[str, dict[str, int]] | None = None
 
 

@@ -23,6 +23,7 @@ from ionfleet.errors import (
     OutOfBudgetError,
     TransientError,
 )
+from ionfleet.estimate import Deployment
 from ionfleet.findings import Finding, errors_of, report
 from ionfleet.identity import dataset_id, job_id, timestamp, trigger_id
 from ionfleet.imzml import inspect_imzml
@@ -80,7 +81,7 @@ class _Delivery:
     stores: Stores
     message: str
     now: datetime
-    sort_mb: int
+    deployment: Deployment
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class _UnreadableDatasetError(InvalidDatasetError):
         super().__init__(total + report(errors))
 
 
-def take_up(stores: Stores, key: str, message: str, now: datetime, sort_mb: int) -> tuple[Outcome, ...]:
+def take_up(stores: Stores, key: str, message: str, now: datetime, deployment: Deployment) -> tuple[Outcome, ...]:
     """Do what follows from an object in the input bucket: wait, import, or plan jobs.
 
     Parameters
@@ -123,8 +124,8 @@ def take_up(stores: Stores, key: str, message: str, now: datetime, sort_mb: int)
         Id of the message about it, the same each time it is delivered.
     now
         When this delivery is handled.
-    sort_mb
-        Memory of the sort functions to plan for.
+    deployment
+        What the jobs are planned for.
 
     Returns
     -------
@@ -137,7 +138,7 @@ def take_up(stores: Stores, key: str, message: str, now: datetime, sort_mb: int)
         This time it did not work; the same message may be handled again.
 
     """
-    delivery = _Delivery(stores, message, now, sort_mb)
+    delivery = _Delivery(stores, message, now, deployment)
     try:
         input_key = understand(key)
     except InvalidInputError as error:
@@ -227,7 +228,7 @@ def _plan(delivery: _Delivery, pair: _Pair, claim: UploadClaim) -> tuple[str, st
             configuration=resolved,
             databases=[(stored.key, stored.database) for stored in databases],
             findings=findings,
-            sort_mb=delivery.sort_mb,
+            deployment=delivery.deployment,
         )
         _make_attempt(stores, attempt, request)
     return job, attempt.execution

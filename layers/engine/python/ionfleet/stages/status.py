@@ -7,7 +7,7 @@ execution that was stopped, timed out or failed, and messages that ended in a de
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,17 +15,21 @@ from typing import Any
 from pydantic import BaseModel
 
 from ionfleet.brief import PlanBrief, plan_key, read_brief
+from ionfleet.costs import JobCost
 from ionfleet.errors import InvalidInputError
 from ionfleet.identity import timestamp
 from ionfleet.jobs import End, Failure, State, end_attempt, end_message
 from ionfleet.status import DatabaseStatus, InputStatus, JobStatus, UploadStatus, report_end, report_input
 from ionfleet.store import ObjectStore
-from ionfleet.summary import build_summary, to_json
-from ionfleet.telemetry import StageCost, read_invocations, summarize
+from ionfleet.summary import build_summary, job_cost, to_json
+from ionfleet.telemetry import Invocation, read_invocations, summarize
 from ionfleet.uploads import DatabaseFile, refused_status_key, understand
 
 TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet")
 """The result tables, as merge leaves them in the work bucket and as they are published."""
+
+Own = Callable[[str], Invocation]
+"""Tells what the present invocation has used until now, as one of a stage."""
 
 MAX_MESSAGE = 4000
 """Characters of a failure's message that are passed on."""
@@ -69,37 +73,47 @@ class Completion:
         return self.status.model_dump_json(exclude_none=True, exclude={"stages"})
 
 
-def conclude(work: ObjectStore, results: ObjectStore, execution: str, outcome: Outcome) -> Completion | None:
+def conclude(
+    work: ObjectStore, results: ObjectStore, execution: str, outcome: Outcome, own: Own | None = None
+) -> Completion | None:
     """End an attempt: publish its results or report its failure; None where the execution has no plan.
 
     The decision comes before anything is published, so that nothing follows an end that came first: a job that was
     stopped stays stopped, though its last task may still run. Whoever finds that success was decided, even with news
     of a later stop, carries the publication through, since the one who decided may have died over it. All that could
-    stand against success is therefore read before it is decided.
+    stand against success is therefore read before it is decided. What this costs itself is part of the job's cost as
+    far as `own` tells it.
     """
     key = plan_key(execution)
     if work.head(key) is None:
         return None
     plan = read_brief(work, key)
-    costs = summarize(read_invocations(work, execution))
+    invocations = read_invocations(work, execution)
     facts = _read_facts(work, execution) if outcome.state == "SUCCEEDED" else None
     end = end_attempt(work, execution, _end(work, execution, outcome))
     if end.state == "SUCCEEDED":
         facts = facts if facts is not None else _read_facts(work, execution)
-        _publish(work, results, plan, to_json(build_summary(plan, facts, end, costs)))
-    status = _job_status(plan, end, costs, facts)
+        _publish_tables(work, results, plan)
+    mine = [own("publish" if end.state == "SUCCEEDED" else "report")] if own is not None else []
+    cost = job_cost(summarize([*invocations, *mine]), end, plan.estimate.retention_days)
+    if facts is not None and end.state == "SUCCEEDED":
+        summary = build_summary(plan, facts, end, cost)
+        results.create(f"{plan.results_prefix}summary.json", to_json(summary))
+    status = _job_status(plan, end, cost, facts)
     news = report_end(results, status)
     return Completion(status, announce=news or end.by == outcome.by)
 
 
-def abandon_plan(work: ObjectStore, results: ObjectStore, key: str, message: str, now: datetime) -> Completion | None:
+def abandon_plan(
+    work: ObjectStore, results: ObjectStore, key: str, message: str, now: datetime, own: Own | None = None
+) -> Completion | None:
     """Report a job as failed whose plan (`manifests/<execution>/plan.json`) could not be launched."""
     error = {
         "Error": "NotLaunched",
         "Cause": f"The execution could not be started from {key}, however often that was tried. "
         f"The launcher's log says why; upload one of the dataset's files again for another attempt.",
     }
-    return conclude(work, results, key.split("/")[1], Outcome("FAILED", message, now, error=error))
+    return conclude(work, results, key.split("/")[1], Outcome("FAILED", message, now, error=error), own)
 
 
 def abandon_upload(work: ObjectStore, results: ObjectStore, key: str, message: str, uploaded_at: datetime) -> None:
@@ -165,17 +179,14 @@ def _read_facts(work: ObjectStore, execution: str) -> dict[str, Any]:
     return facts
 
 
-def _publish(work: ObjectStore, results: ObjectStore, plan: PlanBrief, summary: bytes) -> None:
+def _publish_tables(work: ObjectStore, results: ObjectStore, plan: PlanBrief) -> None:
     for table in TABLES:
         key = f"{plan.results_prefix}{table}"
         if results.head(key) is None:
             results.create(key, work.get(f"jobs/{plan.execution}/tables/{table}"))
-    results.create(f"{plan.results_prefix}summary.json", summary)
 
 
-def _job_status(
-    plan: PlanBrief, end: End, costs: Mapping[str, StageCost], facts: Mapping[str, Any] | None
-) -> JobStatus:
+def _job_status(plan: PlanBrief, end: End, cost: JobCost, facts: Mapping[str, Any] | None) -> JobStatus:
     return JobStatus(
         state=end.state,
         job=plan.job,
@@ -187,7 +198,9 @@ def _job_status(
         claimed_at=plan.claimed_at,
         ended_at=end.at,
         **({} if end.failure is None else end.failure.model_dump()),
-        stages=dict(costs),
+        stages=cost.stages,
+        cost_usd=cost.usd,
+        estimated_usd=plan.estimate.usd,
         annotations=facts.get("annotations") if facts is not None else None,
     )
 
