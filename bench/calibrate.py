@@ -1,7 +1,7 @@
 """What the stages of a job use, measured on simulated datasets, and the coefficients of the estimate that fit it.
 
 Runs whole jobs in this process over memory, counts requests and bytes, and takes CPU seconds, which neither a slow
-disk nor other programs lengthen much. Prints the table for `ionfleet.estimate`, and how well it fits.
+disk nor other programs lengthen much. Prints the table of `ionfleet.coefficients`, and how well it fits.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pprint import pformat
 import numpy as np
 
 from ionfleet.brief import PlanBrief, plan_key
+from ionfleet.costs import STATES, count_transitions, price_stages
 from ionfleet.databases import bundled_database
-from ionfleet.estimate import Deployment, Drivers, PlanFacts, drivers, expected
+from ionfleet.estimate import Deployment, Drivers, PlanFacts, drivers, expected, use_of
 from ionfleet.plan import IsotopeTask, Plan, RenderTask, SegmentTask, SortTask, Stores, read_plan
 from ionfleet.stages.annotate import annotate
 from ionfleet.stages.isotopes import compute_isotopes
@@ -121,11 +122,12 @@ class CountingStore(MemoryStore):
 
 @dataclass
 class Job:
-    """One job, measured stage by stage: `used` has the quantities of each."""
+    """One job, measured stage by stage: `used` has the quantities of each, `estimated` is in US dollars."""
 
     counts: Counts = field(default_factory=Counts)
     used: dict[str, dict[str, float]] = field(default_factory=dict)
     drivers: Drivers = field(default_factory=dict)
+    estimated: float = 0.0
 
     def __post_init__(self) -> None:
         """Make the buckets."""
@@ -138,6 +140,7 @@ class Job:
             "plan", lambda: take_up(self.stores, "datasets/x.ibd", "m", NOW, DEPLOYMENT), extra_writes=1
         )
         plan = read_plan(self.stores.work, plan_key(str(outcome.execution)))
+        self.estimated = plan.estimate.usd
         self.measured("launch", lambda: _launch(self.stores, plan), extra_writes=1)
         self._map(plan, "sort", lambda line: sort_spectra(self.stores, SortTask.model_validate_json(line)))
         self._map(plan, "isotopes", lambda line: compute_isotopes(self.stores, IsotopeTask.model_validate_json(line)))
@@ -215,22 +218,27 @@ def coefficients(jobs: list[Job]) -> dict[str, dict[str, dict[str, float]]]:
         table[stage] = {}
         for quantity in QUANTITIES:
             found = fit(rows, np.array([job.used[stage][quantity] for job in there]))
+            least = 1e-3 * max(job.used[stage][quantity] for job in there)
             table[stage][quantity] = {
-                name: float(f"{value:.3g}") for name, value in zip(names, found, strict=True) if value > 0
+                name: float(f"{value:.3g}")
+                for name, value, largest in zip(names, found, rows.max(axis=0), strict=True)
+                if value * largest > least
             }
     return table
 
 
-def show_agreement(jobs: list[Job]) -> None:
+def show_agreement(number: int, job: Job) -> None:
     """Print how what the present table expects compares with what was measured."""
-    print("\nexpected / measured by the table in ionfleet.estimate:")
-    for number, job in enumerate(jobs):
-        ratios = [
-            f"{stage} {expected(stage, 'cpu_seconds', job.drivers[stage]) / used['cpu_seconds']:.2f}"
-            for stage, used in job.used.items()
-            if stage in job.drivers
-        ]
-        print(f"  case {number + 1}, CPU seconds: " + ", ".join(ratios))
+    there = [stage for stage in job.used if stage in job.drivers]
+    ratios = [
+        f"{stage} {expected(stage, job.drivers[stage])['cpu_seconds'] / job.used[stage]['cpu_seconds']:.2f}"
+        for stage in there
+    ]
+    uses = {stage: use_of(stage, int(job.drivers[stage]["tasks"]), job.used[stage], DEPLOYMENT) for stage in there}
+    entered = STATES.keys() - {"report"} - ({"render"} - set(there))
+    actual = price_stages(uses, count_transitions(entered, uses), DEPLOYMENT.retention_days).usd
+    print(f"case {number}: estimated ${job.estimated:.4f}, by what was measured ${actual:.4f}: ", end="")
+    print(f"{job.estimated / actual:.2f} times; CPU seconds expected / measured: {', '.join(ratios)}")
 
 
 def main() -> None:
@@ -240,11 +248,10 @@ def main() -> None:
         job = Job()
         job.run(simulation, every)
         jobs.append(job)
-        shown = {stage: {name: round(value, 3) for name, value in used.items()} for stage, used in job.used.items()}
-        print(f"case {number}: {simulation.width}×{simulation.height}, {job.drivers['annotate']}", file=sys.stderr)
-        print(pformat(shown, width=120), file=sys.stderr)
+        print(f"case {number} done: {simulation.width}×{simulation.height}, {job.drivers['annotate']}", file=sys.stderr)
     print("COEFFICIENTS =", pformat(coefficients(jobs), width=118, sort_dicts=False))
-    show_agreement(jobs)
+    for number, job in enumerate(jobs, 1):
+        show_agreement(number, job)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What a job will cost, estimated from what is known when it is planned (docs/cost.md, The estimate).
 
-Every stage's use is linear in a few counts of the plan, its drivers. The coefficients are in one table, measured by
-`bench/calibrate.py`, which counts the drivers with the functions of this module.
+Every stage's use is linear in a few counts of the plan, its drivers. The coefficients are in `ionfleet.coefficients`,
+measured by `bench/calibrate.py`, which counts the drivers with the functions of this module.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from ionfleet.coefficients import COEFFICIENTS
 from ionfleet.costs import STATES, JobCost, count_transitions, in_dollars, price_stages
 from ionfleet.errors import OutOfBudgetError
 from ionfleet.prices import US_EAST_1, Prices
@@ -79,8 +80,8 @@ class PlanFacts:
         As many as partition is expected to cut.
     shown
         Annotations, each of which gets its images.
-    peaks
-        Of an isotope pattern.
+    peaks, ppm
+        Of an isotope pattern, and the half width of the window around each.
 
     """
 
@@ -99,6 +100,7 @@ class PlanFacts:
     annotate_tasks: int
     shown: int
     peaks: int
+    ppm: float
 
 
 @dataclass(frozen=True)
@@ -131,16 +133,18 @@ FUNCTIONS = {"plan": "planner", "launch": "launcher", "publish": "status"}
 def drivers(facts: PlanFacts) -> Drivers:
     """Return what the use of each stage grows with; a stage with nothing to do is left out."""
     images = facts.shown * facts.peaks
+    # Were points spread evenly, so many would lie in the windows of the ions, but for a factor.
+    hits = facts.points * facts.ions * facts.peaks * facts.ppm * 1e-6
     found: Drivers = {
         "plan": {"tasks": 1, "spectra": facts.spectra, "imzml": facts.imzml_bytes, "formulas": facts.formulas},
         "launch": {"tasks": 1},
         "sort": {"tasks": facts.sort_tasks, "points": facts.sort_points, "spectra": facts.spectra},
         "isotopes": {"tasks": facts.isotope_tasks, "ions": facts.isotope_ions},
         "partition": {"tasks": 1, "ions": facts.ions, "chunks": facts.chunks, "segments": facts.annotate_tasks},
-        "annotate": {"tasks": facts.annotate_tasks, "points": facts.points, "ions": facts.ions},
+        "annotate": {"tasks": facts.annotate_tasks, "points": facts.points, "ions": facts.ions, "hits": hits},
         "merge": {"tasks": 1, "ions": facts.ions, "shown": facts.shown, "segments": facts.annotate_tasks},
         "render": {"tasks": math.ceil(facts.shown / 64), "images": images, "pixels": images * facts.pixels},
-        "publish": {"tasks": 1, "ions": facts.ions},
+        "publish": {"tasks": 1, "ions": facts.ions, "shown": facts.shown},
     }
     return {stage: counts for stage, counts in found.items() if counts["tasks"]}
 
@@ -153,7 +157,10 @@ def estimate(
     Every invocation is taken to be a cold start, and nothing to be tried twice.
     """
     counts = drivers(facts)
-    uses = {stage: _use(stage, counts[stage], deployment, machine) for stage in counts}
+    uses = {
+        stage: use_of(stage, int(each["tasks"]), expected(stage, each), deployment, machine)
+        for stage, each in counts.items()
+    }
     transitions = count_transitions(STATES.keys() - {"report"}, uses)
     return price_stages(uses, transitions, deployment.retention_days, prices)
 
@@ -179,23 +186,31 @@ def check_budget(made: Estimate, max_cost_usd: float | None, dataset: str) -> No
     parts = ", ".join(f"{stage} {in_dollars(usd)}" for stage, usd in dearest)
     raise OutOfBudgetError(
         f"To annotate {dataset!r} is estimated at {in_dollars(made.usd)}; max_cost_usd allows "
-        f"{in_dollars(max_cost_usd)}. By stage: {parts}. Nothing was started. Give fewer databases, adducts or decoys, or raise max_cost_usd; "
-        "an estimate is rather too high than too low."
+        f"{in_dollars(max_cost_usd)}. By stage: {parts}. Nothing was started. Give fewer databases, adducts or decoys, "
+        "or raise max_cost_usd; an estimate is rather too high than too low."
     )
 
 
-def expected(stage: str, quantity: str, counts: Mapping[str, float]) -> float:
-    """Return how much of a quantity of `COEFFICIENTS` a stage is expected to use."""
-    return sum(coefficient * counts[name] for name, coefficient in COEFFICIENTS[stage][quantity].items())
+def expected(stage: str, counts: Mapping[str, float]) -> dict[str, float]:
+    """Return how much of each quantity of `COEFFICIENTS` a stage is expected to use, by its drivers."""
+    return {
+        quantity: sum(coefficient * counts[name] for name, coefficient in terms.items())
+        for quantity, terms in COEFFICIENTS[stage].items()
+    }
 
 
-def _use(stage: str, counts: Mapping[str, float], deployment: Deployment, machine: Machine) -> StageUse:
-    memory, tasks = deployment.memory_mb[FUNCTIONS.get(stage, stage)], math.ceil(counts["tasks"])
-    used = {quantity: expected(stage, quantity, counts) for quantity in COEFFICIENTS[stage]}
-    cpu = used["cpu_seconds"] * machine.cpu_factor / min(1, memory / ONE_CPU_MB)
+def use_of(
+    stage: str, tasks: int, used: Mapping[str, float], deployment: Deployment, machine: Machine = LAMBDA
+) -> StageUse:
+    """Return what a stage uses on a machine that needs so much of the quantities of `COEFFICIENTS`, in so many tasks.
+
+    Requests and transfers take turns with computing, as they do in all stages.
+    """
+    memory = deployment.memory_mb[FUNCTIONS.get(stage, stage)]
+    computing = used["cpu_seconds"] * machine.cpu_factor / min(1, memory / ONE_CPU_MB)
     waiting = (used["reads"] + used["writes"]) * machine.request_seconds
     moving = (used["bytes_in"] + used["bytes_out"]) / machine.bytes_per_second
-    seconds = cpu + waiting + moving + tasks * init_ms(stage) / 1000
+    seconds = computing + waiting + moving + tasks * init_ms(stage) / 1000
     return StageUse(
         invocations=tasks,
         cold_starts=tasks,
@@ -207,9 +222,3 @@ def _use(stage: str, counts: Mapping[str, float], deployment: Deployment, machin
         reads=math.ceil(used["reads"]),
         writes=math.ceil(used["writes"]),
     )
-
-
-COEFFICIENTS: dict[str, dict[str, dict[str, float]]] = {
-    stage: {quantity: {} for quantity in ("cpu_seconds", "reads", "writes", "bytes_in", "bytes_out")}
-    for stage in ("plan", "launch", "sort", "isotopes", "partition", "annotate", "merge", "render", "publish")
-}

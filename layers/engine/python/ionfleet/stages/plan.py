@@ -137,6 +137,7 @@ def plan_facts(
         annotate_tasks=expected_segments(dataset.points, ions, annotate_mb, segment_peaks),
         shown=math.ceil(targets * SHOWN_SHARE),
         peaks=configuration.isotope_peaks,
+        ppm=configuration.ppm,
     )
 
 
