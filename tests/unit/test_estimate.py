@@ -19,6 +19,7 @@ from ionfleet.estimate import (
     drivers,
     estimate,
     expected,
+    expected_annotations,
     to_estimate,
     use_of,
 )
@@ -95,6 +96,16 @@ def test_a_function_with_less_memory_computes_more_slowly() -> None:
     assert slow.gb_seconds == pytest.approx(fast.gb_seconds, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("targets", "points", "spectra", "annotations"),
+    [(1000, 10**9, 10, 150), (10**6, 2000, 10, 300), (10**6, 0, 0, 0), (0, 10, 1, 0)],
+)
+def test_annotations_are_bounded_by_the_targets_and_by_the_peaks_of_a_spectrum(
+    targets: int, points: int, spectra: int, annotations: int
+) -> None:
+    assert expected_annotations(targets, points, spectra) == annotations
+
+
 def test_what_is_expected_is_linear_in_the_drivers() -> None:
     once = expected("sort", {"tasks": 1, "points": 1000, "spectra": 10})
     twice = expected("sort", {"tasks": 2, "points": 2000, "spectra": 20})
@@ -123,7 +134,7 @@ class TestBudget:
 class TestSegments:
     @pytest.mark.parametrize(
         ("peaks", "ions", "expected_count"),
-        [(1, 1, 1), (1_000_000, 100_000, 2), (32_000_000, 0, 16), (1_000_000_000, 0, 67)],
+        [(1, 1, 1), (1_000_000, 100_000, 3), (32_000_000, 0, 17), (1_000_000_000, 0, 68)],
     )
     def test_segments_are_as_many_as_weight_and_memory_ask_for(
         self, peaks: int, ions: int, expected_count: int
@@ -131,4 +142,4 @@ class TestSegments:
         assert expected_segments(peaks, ions, 1769, None) == expected_count
 
     def test_a_chosen_size_is_followed(self) -> None:
-        assert expected_segments(1_000, 0, 1769, 100) == 10
+        assert expected_segments(1_000, 0, 1769, 100) == 11

@@ -17,6 +17,7 @@ from ionfleet.identity import timestamp
 from ionfleet.index import SpectraIndex
 from ionfleet.jobs import End, end_attempt, end_message
 from ionfleet.plan import Plan, Stores, read_plan
+from ionfleet.runs import index_key
 from ionfleet.stages import planner
 from ionfleet.stages.planner import Outcome, take_up
 
@@ -211,6 +212,20 @@ class TestRejections:
         (plan,) = plans(cloud)
         assert plan.attempt == 2
 
+    def test_a_job_above_its_budget_is_rejected_and_accepted_with_a_larger_one(self, cloud: Stores) -> None:
+        upload_dataset(cloud)
+        cloud.input.replace(f"{BRAIN}.job.json", b'{"databases": ["small"], "max_cost_usd": 0.000001}')
+        status = self.rejection(cloud)
+        assert status["error"] == "OutOfBudgetError"
+        assert "To annotate 'brain' is estimated at $" in status["message"]
+        assert "max_cost_usd allows $0.0000010. By stage: " in status["message"]
+        assert list(cloud.work.list("manifests/")) == []
+        cloud.input.replace(f"{BRAIN}.job.json", b'{"databases": ["small"], "max_cost_usd": 1}')
+        assert deliver(cloud, f"{BRAIN}.job.json", "m2", 1).state == "planned"
+        (plan,) = plans(cloud)
+        assert plan.attempt == 2
+        assert 0.000001 < plan.estimate.usd <= 1
+
     def test_a_rejected_upload_is_accepted_once_it_is_mended(self, cloud: Stores) -> None:
         upload_dataset(cloud)
         cloud.input.replace(f"{BRAIN}.job.json", b"{")
@@ -246,6 +261,27 @@ class TestConfigurations:
         assert second.dataset == first.dataset
         assert second.execution != first.execution
         assert status_of(cloud)["job"] == second.execution
+
+    def test_a_budget_is_in_no_id(self, cloud: Stores) -> None:
+        upload_dataset(cloud)
+        first = deliver(cloud, f"{BRAIN}.ibd", "m1")
+        cloud.input.replace(f"{BRAIN}.job.json", b'{"databases": ["small"], "max_cost_usd": 5}')
+        assert deliver(cloud, f"{BRAIN}.job.json", "m2", 1).execution == first.execution
+
+    def test_what_is_there_already_is_not_estimated_again(self, cloud: Stores) -> None:
+        upload_dataset(cloud)
+        deliver(cloud, f"{BRAIN}.ibd", "m1")
+        (first,) = plans(cloud)
+        for chunk in first.chunks:
+            cloud.work.create(chunk.key, b"")
+        for run in first.runs:
+            cloud.work.create(index_key(first.dataset.id, run.first, run.stop), b"")
+        cloud.input.replace(f"{BRAIN}.job.json", b'{"databases": ["small"], "ppm": 5}')
+        deliver(cloud, f"{BRAIN}.job.json", "m2", 1)
+        (second,) = [plan for plan in plans(cloud) if plan.job != first.job]
+        for stage in ("sort", "isotopes"):
+            assert second.estimate.stages[stage] < first.estimate.stages[stage] * 0.8
+        assert second.estimate.usd < first.estimate.usd
 
     def test_planning_values_are_in_no_id(self, cloud: Stores) -> None:
         upload_dataset(cloud)

@@ -130,8 +130,24 @@ class TestSuccess:
         assert summary["seconds"] == 300
         assert summary["stages"]["annotate"]["invocations"] == 2
         assert summary["stages"]["annotate"]["gb_seconds"] == 2.0
+        assert summary["cost"]["usd"] == published(cloud)["status.json"]["cost_usd"] > 0
+        assert summary["cost"]["estimated_usd"] == published(cloud)["status.json"]["estimated_usd"] > 0
+        assert summary["cost"]["prices"]["region"] == "us-east-1"
         assert [warning["code"] for warning in summary["warnings"]]
         assert summary["versions"]
+
+    def test_what_the_end_itself_uses_is_part_of_the_cost(self, cloud: Stores) -> None:
+        asked = []
+
+        def own(stage: str) -> Invocation:
+            asked.append((stage, set(published(cloud))))
+            return Invocation(stage, 0, 700, 512, 100, 1, 2, 3, 4, cold=False, request_id="own")
+
+        conclude(cloud.work, cloud.results, execution_of(cloud), outcome("SUCCEEDED"), own)
+        assert asked == [("publish", {*TABLES, "status.json"})], "after the tables, which are the most of it"
+        publish = published(cloud)["summary.json"]["stages"]["publish"]
+        assert (publish["invocations"], publish["reads"], publish["writes"]) == (1, 3, 4)
+        assert publish["usd"] > 0
 
     def test_subscribers_are_told_what_was_found(self, cloud: Stores) -> None:
         told = json.loads(end(cloud, outcome("SUCCEEDED")).to_json())
@@ -196,6 +212,14 @@ class TestFailure:
         assert status.message == (cause or "Step Functions gives no cause.")
         assert status.stage == "publish", "the stage that was entered last"
         assert status.object == plan_key(execution_of(cloud))
+
+    @pytest.mark.parametrize("state", ["FAILED", "ABORTED", "TIMED_OUT"])
+    def test_a_job_that_did_not_succeed_has_its_cost_by_stage(self, cloud: Stores, state: State) -> None:
+        end(cloud, Outcome(state, by="event-1", at=after(3)))
+        status = published(cloud)["status.json"]
+        assert set(status["stages"]) == {"sort", "annotate"}
+        assert all(stage["usd"] > 0 for stage in status["stages"].values())
+        assert status["cost_usd"] == pytest.approx(sum(stage["usd"] for stage in status["stages"].values()), abs=1e-5)
 
     @pytest.mark.parametrize("state", ["ABORTED", "TIMED_OUT"])
     def test_an_execution_that_was_stopped_is_reported(self, cloud: Stores, state: State) -> None:

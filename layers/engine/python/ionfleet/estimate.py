@@ -21,8 +21,11 @@ from ionfleet.telemetry import StageUse, init_ms
 Drivers = dict[str, dict[str, float]]
 """Counts by stage and name."""
 
-SHOWN_SHARE = 0.03
-"""Of the targets, how many are taken to be annotated and so to get images: more than in any dataset measured."""
+SHOWN_SHARE = 0.15
+"""Of the targets, how many at most are taken to be annotated, and so to get images."""
+
+SHOWN_PER_PEAK = 1.5
+"""How many at most for each peak of a mean spectrum: what few peaks are measured cannot be many ions."""
 
 ONE_CPU_MB = 1769
 """Memory with which Lambda gives a function one whole processor; with less it gives that much less of one."""
@@ -147,6 +150,11 @@ def drivers(facts: PlanFacts) -> Drivers:
         "publish": {"tasks": 1, "ions": facts.ions, "shown": facts.shown},
     }
     return {stage: counts for stage, counts in found.items() if counts["tasks"]}
+
+
+def expected_annotations(targets: int, points: int, spectra: int) -> int:
+    """Return how many annotations a job is taken to have: more than any of the simulated datasets had."""
+    return math.ceil(min(SHOWN_SHARE * targets, SHOWN_PER_PEAK * points / max(1, spectra)))
 
 
 def estimate(

@@ -193,7 +193,9 @@ def expected_segments(peaks: int, ions: int, function_mb: int, segment_peaks: in
     wanted = segment_peaks or max(_SEGMENT_PEAKS, weight // _SEGMENTS)
     room = max(1.0, function_mb * USABLE_SHARE - ANNOTATE_BASE_MB)
     by_memory = (projected_annotate_mb(peaks, ions) - ANNOTATE_BASE_MB) / room
-    return max(1, -(-weight // wanted), math.ceil(by_memory))
+    segments = max(1, -(-weight // wanted), math.ceil(by_memory))
+    # Segments end between ions, which leaves each a little below its weight.
+    return segments + 1 if segments > 1 else 1
 
 
 def _too_many_peaks(peaks: int, lower: Float64, function_mb: int) -> OutOfBudgetError:

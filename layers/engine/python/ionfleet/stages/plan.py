@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,7 +10,7 @@ from ionfleet import __version__
 from ionfleet.chunks import chunk_key
 from ionfleet.configuration import ResolvedConfiguration
 from ionfleet.databases import Database
-from ionfleet.estimate import SHOWN_SHARE, Deployment, PlanFacts, check_budget, estimate, to_estimate
+from ionfleet.estimate import Deployment, PlanFacts, check_budget, estimate, expected_annotations, to_estimate
 from ionfleet.findings import Finding
 from ionfleet.index import SpectraIndex
 from ionfleet.ions import modifier_table
@@ -135,7 +134,7 @@ def plan_facts(
         isotope_tasks=isotope_tasks,
         chunks=len(chunks),
         annotate_tasks=expected_segments(dataset.points, ions, annotate_mb, segment_peaks),
-        shown=math.ceil(targets * SHOWN_SHARE),
+        shown=expected_annotations(targets, dataset.points, dataset.spectra),
         peaks=configuration.isotope_peaks,
         ppm=configuration.ppm,
     )
