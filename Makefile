@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-reference bench lint format layers synth lock clean
+.PHONY: help install demo test test-reference bench calibrate lint format layers synth lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ test-reference: .venv/dev.stamp ## compare with METASPACE's numbers (needs the r
 
 bench: install ## time the kernels, each beside its floor
 	@$(BIN)/python bench/kernels.py
+
+calibrate: install ## fit the estimate of costs anew (a minute of computing), and say how well it fits
+	@$(BIN)/python bench/calibrate.py
 
 lint: .venv/dev.stamp ## ruff and mypy
 	@$(BIN)/ruff check .
