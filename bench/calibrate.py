@@ -1,7 +1,8 @@
 """What the stages of a job use, measured on simulated datasets, and the coefficients of the estimate that fit it.
 
-Runs whole jobs in this process over memory, counts requests and bytes, and takes CPU seconds, which a slow disk does not
-lengthen and other programs do less than the clock's: run it on a machine that is idle. Prints the table of `ionfleet.coefficients`, and how well it fits.
+Runs whole jobs in this process over memory, counts requests and bytes, and takes CPU seconds. A slow disk does not
+lengthen them, other programs do, though less than the clock's: run it on an idle machine. Prints the table of
+`ionfleet.coefficients`, and how well the present one fits.
 """
 
 from __future__ import annotations
