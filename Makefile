@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-reference chaos bench lint format layers synth lock audit clean
+.PHONY: help install demo test test-reference chaos bench calibrate lint format layers synth lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ chaos: .venv/dev.stamp ## run a tiny dataset with the faults of SEEDS seeds (100
 bench: install ## time the kernels and the local cloud's objects, each beside its floor
 	@$(BIN)/python bench/kernels.py
 	@$(BIN)/python bench/objects.py
+
+calibrate: install ## fit the estimate of costs anew (a minute of computing), and say how well it fits
+	@$(BIN)/python bench/calibrate.py
 
 lint: .venv/dev.stamp ## ruff and mypy
 	@$(BIN)/ruff check .

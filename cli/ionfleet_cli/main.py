@@ -84,6 +84,7 @@ def run(
     min_pixels: options.MinPixels = None,
     compatibility: options.Compatibility = None,
     strict: options.Strict = None,
+    max_cost_usd: options.MaxCost = None,
     plan: options.Plan = None,
     assembly: options.Assembly = None,
     workers: options.Workers = None,
@@ -111,7 +112,8 @@ def run(
             molecule_classes=molecule_class, skip_invalid=skip_invalid, polarity=polarity, analyzer=analyzer,
             resolving_power=resolving_power, resolving_power_mz=resolving_power_mz, isotope_sigma=isotope_sigma,
             ppm=ppm, fdr_method=fdr_method, decoy_sample_size=decoy_sample_size, isotope_peaks=isotope_peaks,
-            min_pixels=min_pixels, compatibility=compatibility, strict=strict, planning=options.planning(plan),
+            min_pixels=min_pixels, compatibility=compatibility, strict=strict, max_cost_usd=max_cost_usd,
+            planning=options.planning(plan),
         )  # fmt: skip
         request = prepare(dataset, database or [], config, overrides)
         annotate(request, Places(out, assembly, force=force, keep=keep), workers, terminal.output(), chaos)

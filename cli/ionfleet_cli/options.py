@@ -90,6 +90,15 @@ Plan = Annotated[
         rich_help_panel=_LOCAL,
     ),
 ]
+MaxCost = Annotated[
+    float | None,
+    typer.Option(
+        "--max-cost-usd",
+        metavar="DOLLARS",
+        help="Refuse the job if on AWS it is estimated to cost more. A run on this machine costs nothing.",
+        show_default="no limit",
+    ),
+]
 Name = Annotated[str | None, typer.Option(help="Name of the dataset in the results.", show_default="STEM")]
 
 Adducts = Annotated[

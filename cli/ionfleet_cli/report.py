@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ionfleet.costs import in_dollars
 from ionfleet_cli import terminal
 from ionfleet_cli.results import SUMMARY
 
@@ -72,6 +73,7 @@ def _show_summary(summary: Mapping[str, Any], console: Console) -> None:
         "images": f"{summary['images']:,}",
         "time": terminal.elapsed(summary["seconds"]),
         "invocations": f"{sum(stage.get('invocations', 0) for stage in summary['stages'].values()):,}",
+        "cost": f"≈ {in_dollars(summary['cost']['usd'])} on AWS, at this machine's speed",
     }
     terminal.print_facts(facts, console)
 
@@ -89,11 +91,12 @@ def _annotation_counts(annotations: Mapping[str, Mapping[str, int]]) -> dict[str
 def _stage_table(stages: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, float]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("stage")
-    for name in ("time", "invocations", "peak memory"):
+    for name in ("time", "invocations", "peak memory", "cost"):
         table.add_column(name, justify="right")
     for name, duration in seconds.items():
         cost = stages.get(name, {})
         invocations = f"{cost['invocations']:,}" if "invocations" in cost else ""
         memory = f"{cost['peak_mb']:,} MB" if "peak_mb" in cost else ""
-        table.add_row(*map(terminal.styled, (name, terminal.elapsed(duration), invocations, memory)))
+        usd = in_dollars(cost["usd"]) if "usd" in cost else ""
+        table.add_row(*map(terminal.styled, (name, terminal.elapsed(duration), invocations, memory, usd)))
     return table

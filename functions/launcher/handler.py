@@ -9,13 +9,13 @@ from ionfleet.jobs import read_end
 from ionfleet_aws import clients
 from ionfleet_aws.environment import LauncherEnvironment, read_environment
 from ionfleet_aws.events import ObjectCreatedRecord
-from ionfleet_aws.handlers import bind
+from ionfleet_aws.handlers import Account, bind, note
 from ionfleet_aws.observability import logger
 from ionfleet_aws.queues import queue_handler
 
 
 @queue_handler(ObjectCreatedRecord)
-def handler(record: ObjectCreatedRecord) -> None:
+def handler(record: ObjectCreatedRecord, account: Account) -> None:
     """Start the execution of one plan; Step Functions takes each name once, so that duplicates start nothing."""
     environment = read_environment(LauncherEnvironment)
     work = clients.bucket(environment.work_bucket)
@@ -35,3 +35,4 @@ def handler(record: ObjectCreatedRecord) -> None:
         logger.info("Execution was started before")
     else:
         logger.info("Execution started")
+    note(plan.execution, account.invocation("launch"))

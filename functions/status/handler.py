@@ -21,7 +21,7 @@ from ionfleet_aws import clients
 from ionfleet_aws.console import Console
 from ionfleet_aws.environment import StatusEnvironment, read_environment
 from ionfleet_aws.events import DeadLetterRecord, StageEntered, read_end
-from ionfleet_aws.handlers import bind, instrumented, logged_errors, parse_event, public_errors
+from ionfleet_aws.handlers import Account, bind, instrumented, logged_errors, parse_event, public_errors
 from ionfleet_aws.observability import logger, metrics
 from ionfleet_aws.queues import queue_handler
 
@@ -48,20 +48,20 @@ def handle_entry(event: dict[str, Any], context: LambdaContext) -> dict[str, Any
 
 
 @instrumented
-def handle_end(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
+def handle_end(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """End the attempt that the state machine or EventBridge speaks of."""
-    environment = read_environment(StatusEnvironment)
+    account, environment = Account(context), read_environment(StatusEnvironment)
     work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
     with logged_errors(), public_errors():
         execution, outcome = read_end(event)
         logger.append_keys(execution=execution)
         links = Console(environment).job(execution)
-        _tell(environment, conclude(work, results, execution, outcome, links))
+        _tell(environment, conclude(work, results, execution, outcome, links, account.invocation))
     return {"execution": execution, "outcome": outcome.state}
 
 
 @queue_handler(DeadLetterRecord)
-def handle_letters(letter: DeadLetterRecord) -> None:
+def handle_letters(letter: DeadLetterRecord, account: Account) -> None:
     """Keep one dead letter, and let what it was about end with it."""
     environment = read_environment(StatusEnvironment)
     work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
@@ -70,7 +70,7 @@ def handle_letters(letter: DeadLetterRecord) -> None:
     metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
     if letter.end is not None:
         logger.error("Dead letter", extra={"queue": letter.queue})
-        _tell(environment, conclude(work, results, *letter.end))
+        _tell(environment, conclude(work, results, *letter.end, own=account.invocation))
         return
     event = letter.event
     if event is None:
@@ -81,7 +81,7 @@ def handle_letters(letter: DeadLetterRecord) -> None:
     logger.error("Dead letter", extra={"queue": letter.queue, "key": key})
     if event.detail.bucket.name == environment.work_bucket:
         links = console.message("launcher", letter.messageId)
-        _tell(environment, abandon_plan(work, results, key, letter.messageId, now, links))
+        _tell(environment, abandon_plan(work, results, key, letter.messageId, now, links, account.invocation))
     else:
         links = console.message("planner", letter.messageId)
         abandon_upload(work, results, key, letter.messageId, event.time, links)

@@ -71,7 +71,7 @@ PLANNER = Specification(
             "manifests/*",
             "ended/*",
         ),
-        write=("databases/*", "datasets/*/index.parquet", "claims/*", "manifests/*"),
+        write=("databases/*", "datasets/*/index.parquet", "claims/*", "manifests/*", "telemetry/*"),
         list=("isotopes/*",),
     ),
     results=Access(
@@ -84,7 +84,7 @@ LAUNCHER = Specification(
     memory_mb=256,
     timeout_seconds=60,
     layers=CONTROL_LAYERS,
-    work=Access(read=("manifests/*", "ended/*")),
+    work=Access(read=("manifests/*", "ended/*"), write=("telemetry/*",)),
 )
 SORT = Specification(
     "sort",

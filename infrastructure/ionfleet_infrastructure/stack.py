@@ -97,7 +97,8 @@ class IonfleetStack(Stack):
         return function
 
     def _make_planner(self) -> FleetFunction:
-        planner = self._function(functions.PLANNER, _memory(functions.SORT))
+        retention = {"WORK_RETENTION_DAYS": str(self._settings.work_retention_days)}
+        planner = self._function(functions.PLANNER, _memory(*functions.FUNCTIONS) | retention)
         planner.read_queue(self._uploads.queue, "UploadsMapping", batch_size=1, max_concurrency=planner.concurrency)
         return planner
 
@@ -173,6 +174,6 @@ def _visibility(reader: Specification) -> Duration:
     return visibility_for(Duration.seconds(reader.timeout_seconds))
 
 
-def _memory(planned: Specification) -> dict[str, str]:
-    """Tell a function that plans a stage how much memory that stage's function has."""
-    return {f"{planned.name.upper()}_MEMORY_MB": str(planned.memory_mb)}
+def _memory(*planned: Specification) -> dict[str, str]:
+    """Tell a function that plans for others how much memory each of them has."""
+    return {f"{each.name.upper()}_MEMORY_MB": str(each.memory_mb) for each in planned}

@@ -13,10 +13,21 @@ if TYPE_CHECKING:
 WORK = {"WORK_BUCKET": {"Ref": "StorageWorkBucket"}}
 INPUT = {"INPUT_BUCKET": {"Ref": "StorageInputBucket"}}
 RESULTS = {"RESULTS_BUCKET": {"Ref": "StorageResultsBucket"}}
-MEMORY = {"SORT": "1769", "ANNOTATE": "1769"}
+MEMORY = {
+    "PLANNER": "3008",
+    "LAUNCHER": "256",
+    "SORT": "1769",
+    "ISOTOPES": "1769",
+    "PARTITION": "3008",
+    "ANNOTATE": "1769",
+    "MERGE": "3008",
+    "RENDER": "1769",
+    "STATUS": "512",
+}
+PLANNED_FOR = {f"{name}_MEMORY_MB": memory for name, memory in MEMORY.items()} | {"WORK_RETENTION_DAYS": "30"}
 
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
-    "planner": {**INPUT, **WORK, **RESULTS, "SORT_MEMORY_MB": "1769"},
+    "planner": {**INPUT, **WORK, **RESULTS, **PLANNED_FOR},
     "launcher": {**WORK, "STATE_MACHINE_ARN": {"Ref": "WorkflowStateMachine"}},
     "sort": {**INPUT, **WORK},
     "isotopes": {**WORK},

@@ -50,6 +50,7 @@ ALLOWED = [
 REFUSED = [
     ("Planner", "s3:PutObject", f"{INPUT}/datasets/a/b.imzML"),
     ("Planner", "s3:PutObject", f"{WORK}/ended/job-1.json"),
+    ("Planner", "s3:GetObject", f"{WORK}/telemetry/job-1/sort/facts"),
     ("Planner", "s3:GetObject", f"{WORK}/datasets/ds-1/runs/00000000-00000100.run"),
     ("Planner", "s3:PutObject", f"{WORK}/datasets/ds-1/runs/00000000-00000100.run"),
     ("Planner", "s3:PutObject", f"{RESULTS}/results/ds-1/job-1/annotations.csv"),
@@ -84,7 +85,7 @@ def test_a_role_may_not_do_what_is_not_its_stages(template: Template, role: str,
     assert not template.allows(f"{role}Role", action, resource)
 
 
-@pytest.mark.parametrize("role", FLEET)
+@pytest.mark.parametrize("role", [*FLEET, "Planner", "Launcher"])
 def test_the_fleet_reports_its_telemetry_but_does_not_read_it(template: Template, role: str) -> None:
     record = f"{WORK}/telemetry/job-1/sort/facts"
     assert template.allows(f"{role}Role", "s3:PutObject", record)
@@ -125,7 +126,7 @@ def test_the_state_machine_may_call_each_published_version(template: Template) -
     [
         ("Planner", INPUT, "datasets/a/", True),
         ("Planner", WORK, "isotopes/", True),
-        ("Planner", WORK, "telemetry/", False),
+        ("Planner", WORK, "failures/", False),
         ("Planner", RESULTS, "inputs/datasets/a/b.imzML/", True),
         ("Status", WORK, "telemetry/job-1/", True),
         ("Status", WORK, "failures/job-1/", True),

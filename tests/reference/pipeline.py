@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from ionfleet.chunks import IonTable, compute_chunk
 from ionfleet.configuration import JobConfiguration, resolve
 from ionfleet.databases import Database, read_database
+from ionfleet.estimate import Deployment
 from ionfleet.identity import dataset_id
 from ionfleet.imzml import index_imzml
 from ionfleet.plan import IsotopeTask, Plan, RenderTask, SegmentTask, SortTask, StageTasks, Stores
@@ -66,6 +67,9 @@ def run_job(folder: Path, database: bytes, **changes: Any) -> Job:
     return Job(plan, stores)
 
 
+FUNCTIONS = ("planner", "launcher", "sort", "isotopes", "partition", "annotate", "merge", "render", "status")
+
+
 def _plan(stores: Stores, imzml: Path, database: Database, configuration: bytes, changes: dict[str, Any]) -> Plan:
     files = stores.input.head("x.imzML"), stores.input.head("x.ibd")
     assert files[0] is not None
@@ -87,7 +91,7 @@ def _plan(stores: Stores, imzml: Path, database: Database, configuration: bytes,
         configuration=resolve(JobConfiguration.from_json(configuration, "job.json").override(**changes)),
         databases=[(DATABASE_KEY, database)],
         findings=[],
-        sort_mb=FUNCTION_MB,
+        deployment=Deployment(memory_mb=dict.fromkeys(FUNCTIONS, FUNCTION_MB), retention_days=30),
     )
     return write_plan(stores, request)
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -112,7 +113,18 @@ def test_the_annotations_are_shown_best_first(finished: subprocess.CompletedProc
 
 def test_the_summary_tells_of_everything(finished: subprocess.CompletedProcess[str]) -> None:
     lines = {line.split("  ")[0]: line for line in finished.stdout.splitlines()}
-    assert {"dataset", "pixels", "peaks", "ions", "annotations", "images", "time", "invocations"} <= lines.keys()
+    assert {
+        "dataset",
+        "pixels",
+        "peaks",
+        "ions",
+        "annotations",
+        "images",
+        "time",
+        "invocations",
+        "cost",
+    } <= lines.keys()
+    assert re.search(r"≈ \$0\.0\d+ on AWS, at this machine's speed$", lines["cost"])
     assert lines["annotations"].endswith("at 5 / 10 / 20 / 50 % FDR")
     assert lines["The results are in out"]
 
@@ -157,6 +169,16 @@ def test_a_job_that_fails_names_reason_and_stage(other: Workplace) -> None:
     assert done.returncode == 3
     assert done.stderr.startswith("Error: InvalidDatasetError (stage ")
     assert not (other.folder / "out").exists()
+
+
+def test_a_job_above_its_budget_is_refused_with_the_estimate(other: Workplace) -> None:
+    before = {*other.folder.iterdir()}
+    done = other.ionfleet("run", other.dataset, "--database", other.database, "--max-cost-usd", "0.0001")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: OutOfBudgetError (tissue.imzML): To annotate 'tissue' is estimated at $0.0")
+    assert "max_cost_usd allows $0.00010. By stage: " in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert {*other.folder.iterdir()} == before
 
 
 def test_a_rejected_database_is_named_with_its_rows(other: Workplace) -> None:

@@ -14,6 +14,8 @@ import boto3
 
 from ionfleet_aws import clients
 
+from .memory_cloud import DEPLOYMENT
+
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 REGION = "eu-central-1"
 ENVIRONMENT = {
@@ -26,9 +28,9 @@ ENVIRONMENT = {
     "BUCKET_OWNER": "123456789012",
     "POWERTOOLS_SERVICE_NAME": "test",
     "POWERTOOLS_METRICS_NAMESPACE": "Ionfleet",
-    "SORT_MEMORY_MB": "1769",
-    "ANNOTATE_MEMORY_MB": "1769",
     "LOG_GROUPS": json.dumps({"planner": "Lab-PlannerLog", "launcher": "Lab-LauncherLog", "annotate": "/lab/annotate"}),
+    **{f"{name.upper()}_MEMORY_MB": str(memory) for name, memory in DEPLOYMENT.memory_mb.items()},
+    "WORK_RETENTION_DAYS": str(DEPLOYMENT.retention_days),
 }
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 

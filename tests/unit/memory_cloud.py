@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from ionfleet.estimate import Deployment
 from ionfleet.plan import Stores
 from ionfleet.store import MemoryStore, ObjectInfo
 
 from .imzml_files import SMALL, Dataset
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
-SORT_MB = 1769
+FUNCTIONS = ("planner", "launcher", "sort", "isotopes", "partition", "annotate", "merge", "render", "status")
+DEPLOYMENT = Deployment(memory_mb=dict.fromkeys(FUNCTIONS, 1769), retention_days=30)
 DATABASE = b"id\tname\tformula\n1\tGlucose\tC6H12O6\n2\tAlanine\tC3H7NO2\n"
 CONFIGURATION = b'{"databases": ["small"]}'
 

@@ -26,6 +26,7 @@ from ionfleet.stages.sort import sort_spectra
 from ionfleet.store import MemoryStore
 
 from .imzml_files import Dataset, make
+from .memory_cloud import DEPLOYMENT
 
 FORMULAS = ("C6H12O6", "C3H7NO2", "C10H16N5O13P3", "C42H82NO8P", "C6H14O7", "C5H9NO4", "C12H22O11", "C4H10FO2P")
 PUBLISHED = ("metrics.parquet", "annotations.parquet", "annotations.csv")
@@ -121,7 +122,9 @@ class SmallJob:
             configuration=configuration,
             databases=list(zip(keys, self.databases, strict=True)),
             findings=[],
-            sort_mb=self.sort_mb,
+            deployment=DEPLOYMENT.model_copy(
+                update={"memory_mb": DEPLOYMENT.memory_mb | {"sort": self.sort_mb, "annotate": self.annotate_mb}}
+            ),
         )
 
     @property

@@ -103,7 +103,14 @@ def test_a_wrong_command_line_is_told_apart(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("option", "message"),
-    [(["--ppm", "500"], "ppm is 500"), (["--plan", "x"], "--plan 'x'"), (["--adduct", "+Qq"], "adducts")],
+    [
+        (["--ppm", "500"], "ppm is 500"),
+        (["--plan", "x"], "--plan 'x'"),
+        (["--adduct", "+Qq"], "adducts"),
+        (["--max-cost-usd", "0"], "max_cost_usd is 0"),
+        (["--max-cost-usd", "nan"], "max_cost_usd"),
+        (["--max-cost-usd", "inf"], "max_cost_usd"),
+    ],
 )
 def test_impossible_values_are_wrong_use(dataset: Path, option: list[str], message: str) -> None:
     result = ionfleet("run", dataset, *option)
@@ -124,6 +131,13 @@ def test_modifiers_may_begin_with_a_dash(dataset: Path, monkeypatch: pytest.Monk
     assert result.exit_code == 0, result.output
     job = requests[0].configuration
     assert (job.adducts, job.neutral_losses, job.strict) == (("-H", "+Cl"), ("-H2O",), False)
+
+
+def test_a_budget_becomes_part_of_the_configuration(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[running.Request] = []
+    monkeypatch.setattr(running, "annotate", lambda request, *_: requests.append(request))
+    assert ionfleet("run", dataset, "--max-cost-usd", "1.5").exit_code == 0
+    assert requests[0].configuration.max_cost_usd == 1.5
 
 
 def raising(error: BaseException, *, debug: bool = False) -> Callable[[], None]:

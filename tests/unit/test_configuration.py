@@ -198,7 +198,6 @@ def test_electron_adduct_of_the_other_charge_is_refused():
         {"scoring_model": "animal"},
         {"optical_image": "a.png"},
         {"transform": [[1, 0, 0]] * 3},
-        {"max_cost_usd": 2},
         {"notify": "me"},
     ],
 )
@@ -290,7 +289,7 @@ def test_identity_is_canonical_json_without_what_changes_no_result():
     plain = resolved()
     assert json.loads(plain.identity())["n_levels"] == 30
     assert plain.identity() == json.dumps(json.loads(plain.identity()), sort_keys=True, separators=(",", ":")).encode()
-    assert resolved(planning={"sort_task_peaks": 1}).identity() == plain.identity()
+    assert resolved(planning={"sort_task_peaks": 1}, max_cost_usd=2).identity() == plain.identity()
     assert resolve(configured(analyzer="orbitrap", resolving_power=280_000), "positive").identity() == plain.identity()
 
 

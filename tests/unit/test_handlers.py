@@ -34,7 +34,7 @@ from .aws_cloud import (
     records,
     status_change,
 )
-from .imzml_files import SMALL
+from .imzml_files import SMALL, make
 from .memory_cloud import CONFIGURATION, DATABASE
 
 BRAIN = "datasets/lab/mouse brain+1"
@@ -139,6 +139,14 @@ class TestTheWholeWay:
         assert summary["dataset"]["peaks"] == 5
         assert summary["stages"]["sort"]["invocations"] == 2
         assert summary["stages"]["sort"]["bytes_out"] > 0
+        assert [*summary["stages"]][:2] == ["plan", "launch"]
+        invocations = {stage: each["invocations"] for stage, each in summary["stages"].items()}
+        assert (invocations["plan"], invocations["launch"], invocations["publish"]) == (1, 2, 1)
+        assert summary["cost"]["usd"] == pytest.approx(
+            sum(each["usd"] for each in summary["stages"].values()), abs=1e-5
+        )
+        assert cloud.document(f"{prefix}status.json")["cost_usd"] == summary["cost"]["usd"] > 0
+        assert all(each["reads"] + each["writes"] > 0 for each in summary["stages"].values())
         (told,) = cloud.announcements()
         assert (told["state"], told["name"]) == ("SUCCEEDED", "mouse brain+1")
         fleet = [line for line in log.lines() if line["message"] == "Task done"]
@@ -263,6 +271,8 @@ class TestStatus:
         reported = self.job_status(cloud)
         assert (reported["state"], reported["error"]) == ("FAILED", "InvalidDatasetError")
         assert reported["message"] == "No spectrum has a peak."
+        assert {stage: each["invocations"] for stage, each in reported["stages"].items()} == {"plan": 1, "report": 1}
+        assert reported["cost_usd"] > 0
         (told,) = cloud.announcements()
         assert told["message"] == "No spectrum has a peak."
 
@@ -334,6 +344,23 @@ class TestStatus:
         assert (status["state"], status["error"]) == ("failed", "UnreadableMessage")
         assert "dead-letters/uploads-dlq/m1.json" in status["message"]
         assert cloud.work.get("dead-letters/uploads-dlq/m2.json") == b"{}"
+
+
+class TestShared:
+    def test_several_jobs_of_one_message_share_what_it_used(self, cloud: Cloud) -> None:
+        cloud.input.replace("databases/small.tsv", DATABASE)
+        load_handler("planner")(records(object_created("lab-input", "databases/small.tsv")))
+        for name, mz in (("a", 100.0), ("b", 200.0)):
+            dataset = make([([mz], [1.0])])
+            cloud.input.replace(f"datasets/lab/{name}.imzML", dataset.imzml.encode())
+            cloud.input.replace(f"datasets/lab/{name}.ibd", dataset.ibd)
+        cloud.input.replace("datasets/lab/job.json", CONFIGURATION)
+        load_handler("planner")(records(object_created("lab-input", "datasets/lab/job.json")))
+        executions = {cloud.document(f"inputs/datasets/lab/{name}/status.json")["execution"] for name in "ab"}
+        first, second = (read_invocations(cloud.work, execution)[0] for execution in executions)
+        assert (first.request_id, first.stage) == (second.request_id, "plan")
+        assert abs(first.writes - second.writes) <= 1
+        assert first.writes + second.writes > 10
 
 
 class TestTaskHandler:

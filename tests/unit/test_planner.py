@@ -17,17 +17,18 @@ from ionfleet.identity import timestamp
 from ionfleet.index import SpectraIndex
 from ionfleet.jobs import End, end_attempt, end_message
 from ionfleet.plan import Plan, Stores, read_plan
+from ionfleet.runs import index_key
 from ionfleet.stages import planner
 from ionfleet.stages.planner import Outcome, take_up
 
 from .imzml_files import SMALL, make
-from .memory_cloud import CONFIGURATION, DATABASE, NOON, SORT_MB, after, empty_cloud, upload_dataset
+from .memory_cloud import CONFIGURATION, DATABASE, DEPLOYMENT, NOON, after, empty_cloud, upload_dataset
 
 BRAIN = "datasets/lab/brain"
 
 
 def deliver(stores: Stores, key: str, message: str = "m1", minutes: float = 0) -> Outcome:
-    (outcome,) = take_up(stores, key, message, after(minutes), SORT_MB)
+    (outcome,) = take_up(stores, key, message, after(minutes), DEPLOYMENT)
     return outcome
 
 
@@ -202,7 +203,7 @@ class TestRejections:
 
     def test_a_job_that_fits_no_function_is_rejected_and_can_be_tried_again(self, cloud: Stores) -> None:
         upload_dataset(cloud)
-        tiny = 1
+        tiny = DEPLOYMENT.model_copy(update={"memory_mb": DEPLOYMENT.memory_mb | {"sort": 1}})
         (outcome,) = take_up(cloud, f"{BRAIN}.ibd", "m1", NOON, tiny)
         assert outcome.state == "rejected"
         assert status_of(cloud)["error"] == "OutOfBudgetError"
@@ -210,6 +211,20 @@ class TestRejections:
         assert deliver(cloud, f"{BRAIN}.ibd", "m2", 1).state == "planned"
         (plan,) = plans(cloud)
         assert plan.attempt == 2
+
+    def test_a_job_above_its_budget_is_rejected_and_accepted_with_a_larger_one(self, cloud: Stores) -> None:
+        upload_dataset(cloud)
+        cloud.input.replace(f"{BRAIN}.job.json", b'{"databases": ["small"], "max_cost_usd": 0.000001}')
+        status = self.rejection(cloud)
+        assert status["error"] == "OutOfBudgetError"
+        assert "To annotate 'brain' is estimated at $" in status["message"]
+        assert "max_cost_usd allows $0.0000010. By stage: " in status["message"]
+        assert list(cloud.work.list("manifests/")) == []
+        cloud.input.replace(f"{BRAIN}.job.json", b'{"databases": ["small"], "max_cost_usd": 1}')
+        assert deliver(cloud, f"{BRAIN}.job.json", "m2", 1).state == "planned"
+        (plan,) = plans(cloud)
+        assert plan.attempt == 2
+        assert 0.000001 < plan.estimate.usd <= 1
 
     def test_a_rejected_upload_is_accepted_once_it_is_mended(self, cloud: Stores) -> None:
         upload_dataset(cloud)
@@ -227,7 +242,7 @@ class TestConfigurations:
         upload_dataset(cloud, "datasets/lab/own", make([([300.0], [1.0])]))
         cloud.input.replace("datasets/lab/own.job.json", CONFIGURATION)
         cloud.input.replace("datasets/lab/half.ibd", SMALL.ibd)
-        outcomes = take_up(cloud, "datasets/lab/job.json", "m1", NOON, SORT_MB)
+        outcomes = take_up(cloud, "datasets/lab/job.json", "m1", NOON, DEPLOYMENT)
         assert [(outcome.name, outcome.state) for outcome in outcomes] == [
             ("a", "planned"),
             ("b", "planned"),
@@ -236,7 +251,7 @@ class TestConfigurations:
         assert cloud.results.head("inputs/datasets/lab/half/status.json") is None
 
     def test_a_configuration_alone_does_nothing(self, cloud: Stores) -> None:
-        assert take_up(cloud, "datasets/lab/job.json", "m1", NOON, SORT_MB) == ()
+        assert take_up(cloud, "datasets/lab/job.json", "m1", NOON, DEPLOYMENT) == ()
 
     def test_another_configuration_is_another_job_of_the_same_dataset(self, cloud: Stores) -> None:
         upload_dataset(cloud)
@@ -246,6 +261,27 @@ class TestConfigurations:
         assert second.dataset == first.dataset
         assert second.execution != first.execution
         assert status_of(cloud)["job"] == second.execution
+
+    def test_a_budget_is_in_no_id(self, cloud: Stores) -> None:
+        upload_dataset(cloud)
+        first = deliver(cloud, f"{BRAIN}.ibd", "m1")
+        cloud.input.replace(f"{BRAIN}.job.json", b'{"databases": ["small"], "max_cost_usd": 5}')
+        assert deliver(cloud, f"{BRAIN}.job.json", "m2", 1).execution == first.execution
+
+    def test_what_is_there_already_is_not_estimated_again(self, cloud: Stores) -> None:
+        upload_dataset(cloud)
+        deliver(cloud, f"{BRAIN}.ibd", "m1")
+        (first,) = plans(cloud)
+        for chunk in first.chunks:
+            cloud.work.create(chunk.key, b"")
+        for run in first.runs:
+            cloud.work.create(index_key(first.dataset.id, run.first, run.stop), b"")
+        cloud.input.replace(f"{BRAIN}.job.json", b'{"databases": ["small"], "ppm": 5}')
+        deliver(cloud, f"{BRAIN}.job.json", "m2", 1)
+        (second,) = [plan for plan in plans(cloud) if plan.job != first.job]
+        for stage in ("sort", "isotopes"):
+            assert second.estimate.stages[stage] < first.estimate.stages[stage] * 0.8
+        assert second.estimate.usd < first.estimate.usd
 
     def test_planning_values_are_in_no_id(self, cloud: Stores) -> None:
         upload_dataset(cloud)
@@ -474,7 +510,7 @@ class TestExactlyOnce:
         while queue:
             message, key = queue.pop(0)
             try:
-                take_up(flaky, key, message, NOON, SORT_MB)
+                take_up(flaky, key, message, NOON, DEPLOYMENT)
             except TransientError:
                 queue.append((message, key))
         (plan,) = plans(stores)

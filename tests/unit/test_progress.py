@@ -9,7 +9,7 @@ TASKS = {"sort": 2, "isotopes": 3, "partition": 1, "annotate": 4}
 
 
 def invocation(stage: str, task: int, *, failed: bool = False) -> Invocation:
-    return Invocation(stage, task, 1, 2, 3, 4, 5, 6, cold=False, request_id="r", failed=failed)
+    return Invocation(stage, task, 1, 2, 3, 4, 5, 6, 7, cold=False, request_id="r", failed=failed)
 
 
 def done(progress: dict[str, StageProgress]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ionfleet.brief import plan_key, read_brief
+from ionfleet.costs import StageCost
 from ionfleet.errors import AttemptEndedError, TransientError
 from ionfleet.findings import Finding
 from ionfleet.identity import timestamp
@@ -31,9 +32,9 @@ from ionfleet.stages.status import (
 from ionfleet.status import MAX_FINDINGS, JobStatus, UploadStatus, bounded, read_status, report_input, report_waiting
 from ionfleet.store import MemoryStore, ObjectMissingError
 from ionfleet.summary import stage_accounts
-from ionfleet.telemetry import Invocation, StageCost, record
+from ionfleet.telemetry import Invocation, record
 
-from .memory_cloud import CONFIGURATION, DATABASE, NOON, SORT_MB, after, empty_cloud, upload_dataset
+from .memory_cloud import CONFIGURATION, DATABASE, DEPLOYMENT, NOON, after, empty_cloud, upload_dataset
 
 BRAIN = "datasets/lab/brain"
 STATUS_KEY = f"inputs/{BRAIN}/status.json"
@@ -59,10 +60,10 @@ def cloud() -> Stores:
     """A cloud in which one job is planned, and every stage but the last is done."""
     stores = empty_cloud()
     stores.input.replace("databases/small.tsv", DATABASE)
-    take_up(stores, "databases/small.tsv", "db", NOON, SORT_MB)
+    take_up(stores, "databases/small.tsv", "db", NOON, DEPLOYMENT)
     stores.input.replace("datasets/lab/job.json", CONFIGURATION)
     upload_dataset(stores)
-    take_up(stores, f"{BRAIN}.ibd", "m1", NOON, SORT_MB)
+    take_up(stores, f"{BRAIN}.ibd", "m1", NOON, DEPLOYMENT)
     finish_tables(stores)
     return stores
 
@@ -77,7 +78,7 @@ def finish_tables(stores: Stores) -> None:
         stores.work.create(f"jobs/{execution}/tables/{table}", f"{table} of {execution}".encode())
     stores.work.create(f"jobs/{execution}/tables/facts.json", json.dumps(FACTS).encode())
     for number, stage in enumerate(["sort", "annotate", "annotate"]):
-        invocation = Invocation(stage, number, 1000, 1024, 200, 30, 40, 5, cold=True, request_id=f"r{number}")
+        invocation = Invocation(stage, number, 1000, 1024, 200, 30, 40, 5, 2, cold=False, request_id=f"r{number}")
         record(stores.work, execution, invocation)
 
 
@@ -135,8 +136,24 @@ class TestSuccess:
         assert summary["seconds"] == 300
         assert summary["stages"]["annotate"]["invocations"] == 2
         assert summary["stages"]["annotate"]["gb_seconds"] == 2.0
+        assert summary["cost"]["usd"] == published(cloud)["status.json"]["cost_usd"] > 0
+        assert summary["cost"]["estimated_usd"] == published(cloud)["status.json"]["estimated_usd"] > 0
+        assert summary["cost"]["prices"]["region"] == "us-east-1"
         assert [warning["code"] for warning in summary["warnings"]]
         assert summary["versions"]
+
+    def test_what_the_end_itself_uses_is_part_of_the_cost(self, cloud: Stores) -> None:
+        asked = []
+
+        def own(stage: str) -> Invocation:
+            asked.append((stage, set(published(cloud))))
+            return Invocation(stage, 0, 700, 512, 100, 1, 2, 3, 4, cold=False, request_id="own")
+
+        conclude(cloud.work, cloud.results, execution_of(cloud), outcome("SUCCEEDED"), own=own)
+        assert asked == [("publish", {*TABLES, "status.json"})], "after the tables, which are the most of it"
+        publish = published(cloud)["summary.json"]["stages"]["publish"]
+        assert (publish["invocations"], publish["reads"], publish["writes"]) == (1, 3, 4)
+        assert publish["usd"] > 0
 
     def test_subscribers_are_told_what_was_found(self, cloud: Stores) -> None:
         told = json.loads(end(cloud, outcome("SUCCEEDED")).to_json())
@@ -224,6 +241,14 @@ class TestFailure:
         assert status.stage == "publish", "the stage that was entered last"
         assert status.object == plan_key(execution_of(cloud))
 
+    @pytest.mark.parametrize("state", ["FAILED", "ABORTED", "TIMED_OUT"])
+    def test_a_job_that_did_not_succeed_has_its_cost_by_stage(self, cloud: Stores, state: State) -> None:
+        end(cloud, Outcome(state, by="event-1", at=after(3)))
+        status = published(cloud)["status.json"]
+        assert set(status["stages"]) == {"sort", "annotate"}
+        assert all(stage["usd"] > 0 for stage in status["stages"].values())
+        assert status["cost_usd"] == pytest.approx(sum(stage["usd"] for stage in status["stages"].values()), abs=1e-5)
+
     @pytest.mark.parametrize("state", ["ABORTED", "TIMED_OUT"])
     def test_an_execution_that_was_stopped_is_reported(self, cloud: Stores, state: State) -> None:
         completion = end(cloud, Outcome(state, by="event-1", at=after(3)))
@@ -240,7 +265,7 @@ class TestFailure:
         first = execution_of(cloud)
         end(cloud, outcome("FAILED", Error="X", Cause="y"))
         upload_dataset(cloud)
-        take_up(cloud, f"{BRAIN}.ibd", "m2", after(6), SORT_MB)
+        take_up(cloud, f"{BRAIN}.ibd", "m2", after(6), DEPLOYMENT)
         assert execution_of(cloud) == f"{first}-2"
         end(cloud, outcome("FAILED", by="event-1", Error="X", Cause="y"), first)
         assert published(cloud)["status.json"]["state"] == "RUNNING"
@@ -329,7 +354,7 @@ class TestProgress:
         for task, failed in [(1, True), (1, True), (2, False), (2, False)]:
             number = len(cloud.work.objects)  # type: ignore[attr-defined]
             invocation = Invocation(
-                "annotate", task, 1, 2, 3, 4, 5, 6, cold=False, request_id=f"x{number}", failed=failed
+                "annotate", task, 1, 2, 3, 4, 5, 6, 7, cold=False, request_id=f"x{number}", failed=failed
             )
             record(cloud.work, execution, invocation)
         body = {"stage": "annotate", "task": 1, "Error": "Sandbox.Timedout", "Cause": "{}"}
@@ -364,7 +389,7 @@ class TestProgress:
         self.advance(cloud, "publish")
         assert self.standing(cloud)["state"] == "FAILED"
         upload_dataset(cloud)
-        take_up(cloud, f"{BRAIN}.ibd", "m2", after(6), SORT_MB)
+        take_up(cloud, f"{BRAIN}.ibd", "m2", after(6), DEPLOYMENT)
         self.advance(cloud, "publish", first)
         status = self.standing(cloud)
         assert (status["attempt"], status["state"], status["stage"]) == (2, "RUNNING", "plan")
@@ -536,7 +561,7 @@ class TestDocuments:
 
 def test_a_stage_lasts_until_a_later_one_is_entered() -> None:
     ended = End(state="SUCCEEDED", at=timestamp(after(4)), by="x", stages=STAGES)
-    cost = StageCost(1, 1, 2.0, 3.0, 4, 5, 6, 7)
+    cost = StageCost(1, 1, 2.0, 3.0, 4, 5, 6, 7, 8, 9, 0.1)
     accounts = stage_accounts(ended, {"sort": cost, "annotate": cost})
     assert list(accounts) == ["isotopes", "sort", "partition", "annotate", "merge", "publish"]
     assert {stage: account.get("seconds") for stage, account in accounts.items()} == {

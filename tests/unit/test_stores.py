@@ -164,7 +164,7 @@ class TestS3:
         monkeypatch.setattr(client, "get_paginator", lambda _: SimpleNamespace(paginate=short))
         before = meter.read()
         assert [info.key for info in store.list("k/")] == [f"k/{number}" for number in range(5)]
-        assert (meter.read() - before).requests == 3
+        assert (meter.read() - before).writes == 3
 
     def test_versions_are_known_and_can_be_pinned(self, client: Any, store: S3Store) -> None:
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
@@ -324,28 +324,35 @@ class TestUsage:
         store.head("k")
         store.head("missing")
         list(store.list(""))
-        assert meter.read() == Usage(requests=6, bytes_in=14, bytes_out=10)
+        assert meter.read() == Usage(reads=4, writes=2, bytes_in=14, bytes_out=10)
+
+    def test_a_refused_write_is_charged_as_a_write(self, client: Any) -> None:
+        meter = Meter()
+        store = S3Store(client, BUCKET, meter)
+        store.create("k", b"")
+        assert not store.create("k", b"")
+        assert meter.read() == Usage(writes=2)
 
     def test_usage_is_that_since_an_earlier_reading(self) -> None:
         meter = Meter()
-        meter.add(requests=1, bytes_in=10, bytes_out=5)
+        meter.add(Usage(reads=1, writes=3, bytes_in=10, bytes_out=5))
         before = meter.read()
-        meter.add(requests=2, bytes_in=1)
-        assert meter.read() - before == Usage(2, 1, 0)
+        meter.add(Usage(reads=2, bytes_in=1))
+        assert meter.read() - before == Usage(reads=2, bytes_in=1)
 
     def test_threads_lose_no_count(self) -> None:
         meter = Meter()
 
         def count() -> None:
             for _ in range(2000):
-                meter.add(requests=1)
+                meter.add(Usage(reads=1))
 
         threads = [threading.Thread(target=count) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert meter.read().requests == 16_000
+        assert meter.read().reads == 16_000
 
 
 def test_clients_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
 
 from ionfleet.errors import IonfleetError
+from ionfleet.estimate import Deployment
 
 Bucket = Annotated[str, Field(min_length=3)]
 Arn = Annotated[str, Field(pattern="^arn:")]
@@ -44,11 +45,29 @@ class LauncherEnvironment(WorkEnvironment):
 
 
 class PlannerEnvironment(WorkEnvironment):
-    """planner: all buckets, and the memory of the functions it plans for."""
+    """planner: all buckets, and what decides how jobs are cut and what they cost."""
 
     input_bucket: Bucket
     results_bucket: Bucket
+    planner_memory_mb: Megabytes
+    launcher_memory_mb: Megabytes
     sort_memory_mb: Megabytes
+    isotopes_memory_mb: Megabytes
+    partition_memory_mb: Megabytes
+    annotate_memory_mb: Megabytes
+    merge_memory_mb: Megabytes
+    render_memory_mb: Megabytes
+    status_memory_mb: Megabytes
+    work_retention_days: Annotated[int, Field(ge=1)]
+
+    @property
+    def deployment(self) -> Deployment:
+        """What jobs are planned for."""
+        suffix = "_memory_mb"
+        memory = {
+            name.removesuffix(suffix): getattr(self, name) for name in type(self).model_fields if name.endswith(suffix)
+        }
+        return Deployment(memory_mb=memory, retention_days=self.work_retention_days)
 
 
 class SortEnvironment(WorkEnvironment):

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.parser.models import (
 )
 from pydantic import BaseModel, Json, ValidationError
 
+from ionfleet.jobs import STATE_MACHINE
 from ionfleet.stages.status import Outcome
 from ionfleet_aws.handlers import parse_event
 
@@ -108,7 +109,7 @@ def read_end(event: dict[str, Any]) -> tuple[str, Outcome]:
     ended = parse_event(event, JobEnded)
     said = ended.error.model_dump() if ended.error is not None else {}
     now = datetime.now(UTC)
-    return ended.execution, Outcome(ended.outcome, "state machine", now, ended.stages, said, ended.over)
+    return ended.execution, Outcome(ended.outcome, STATE_MACHINE, now, ended.stages, said, ended.over)
 
 
 def _end_of(change: ExecutionStatusChange) -> tuple[str, Outcome]:

@@ -155,43 +155,61 @@ def public_errors() -> Iterator[None]:
         raise public(str(error)) from error
 
 
+class Account:
+    """What this process uses from the moment the account is opened, for the telemetry of one invocation."""
+
+    def __init__(self, context: LambdaContext) -> None:
+        self._context = context
+        self._begin, self._used = time.perf_counter(), clients.METER.read()
+        self._cold, _starts["cold"] = _starts["cold"], False
+
+    def invocation(self, stage: str, task: int = 0, *, failed: bool = False) -> Invocation:
+        """Return what was used until now, as an invocation of a stage."""
+        usage = clients.METER.read() - self._used
+        return Invocation(
+            stage=stage,
+            task=task,
+            billed_ms=math.ceil((time.perf_counter() - self._begin) * 1000),
+            memory_mb=int(self._context.memory_limit_in_mb),
+            peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _KIB_PER_MIB,
+            bytes_in=usage.bytes_in,
+            bytes_out=usage.bytes_out,
+            reads=usage.reads,
+            writes=usage.writes,
+            cold=self._cold,
+            request_id=self._context.aws_request_id,
+            failed=failed,
+        )
+
+
 @contextmanager
 def _accounted(stage: str, task: JobTask, context: LambdaContext) -> Iterator[None]:
-    """Note what happens within as one invocation, whether or not it succeeds."""
-    begin, used = time.perf_counter(), clients.METER.read()
-    cold, _starts["cold"] = _starts["cold"], False
-    failed = True
+    """Measure and note what happens within as one invocation, whether or not it succeeds."""
+    account, failed = Account(context), True
     try:
         yield
         failed = False
     finally:
-        usage = clients.METER.read() - used
-        invocation = Invocation(
-            stage=stage,
-            task=task.task,
-            billed_ms=math.ceil((time.perf_counter() - begin) * 1000),
-            memory_mb=int(context.memory_limit_in_mb),
-            peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _KIB_PER_MIB,
-            bytes_in=usage.bytes_in,
-            bytes_out=usage.bytes_out,
-            requests=usage.requests,
-            cold=cold,
-            request_id=context.aws_request_id,
-            failed=failed,
-        )
-        _publish(task.execution, invocation)
+        invocation = account.invocation(stage, task.task, failed=failed)
+        _measure(invocation)
+        note(task.execution, invocation)
 
 
-def _publish(execution: str, invocation: Invocation) -> None:
-    metrics.add_metric("BilledDuration", MetricUnit.Milliseconds, invocation.billed_ms)
-    metrics.add_metric("PeakMemory", MetricUnit.Megabytes, invocation.peak_mb)
-    metrics.add_metric("BytesRead", MetricUnit.Bytes, invocation.bytes_in)
-    metrics.add_metric("BytesWritten", MetricUnit.Bytes, invocation.bytes_out)
+def note(execution: str, invocation: Invocation) -> None:
+    """Note an invocation in the telemetry of an execution; the note is one more write, which nobody else counts."""
+    invocation = dataclasses.replace(invocation, writes=invocation.writes + 1)
     try:
         record(clients.bucket(read_environment(WorkEnvironment).work_bucket), execution, invocation)
     except IonfleetError:
         # The account is worth less than the work it is about: neither a task nor its error is lost over it.
         logger.exception("Telemetry was not noted")
+
+
+def _measure(invocation: Invocation) -> None:
+    metrics.add_metric("BilledDuration", MetricUnit.Milliseconds, invocation.billed_ms)
+    metrics.add_metric("PeakMemory", MetricUnit.Megabytes, invocation.peak_mb)
+    metrics.add_metric("BytesRead", MetricUnit.Bytes, invocation.bytes_in)
+    metrics.add_metric("BytesWritten", MetricUnit.Bytes, invocation.bytes_out)
 
 
 def _as_dict(answer: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.parser.models import SqsRecordModel
 
 from ionfleet_aws import redelivery
-from ionfleet_aws.handlers import Handler, instrumented, logged_errors, public_errors
+from ionfleet_aws.handlers import Account, Handler, instrumented, logged_errors, public_errors
 from ionfleet_aws.observability import logger, metrics
 
 if TYPE_CHECKING:
@@ -19,20 +19,23 @@ if TYPE_CHECKING:
 Record = TypeVar("Record", bound=SqsRecordModel)
 
 
-def queue_handler(model: type[Record]) -> Callable[[Callable[[Record], None]], Handler[dict[str, Any]]]:
+def queue_handler(model: type[Record]) -> Callable[[Callable[[Record, Account], None]], Handler[dict[str, Any]]]:
     """Make a handler of a function that handles one message; those it raises on come again, the others do not.
 
     They come after a time that grows with how often they did; after a crash, once the function's time is over.
+    The function gets an account with each message: what it uses for a job, it notes there once it knows the job.
 
     `model` is the message with its body; one that is none of these is handled as a failure, too, and ends as a dead
     letter.
     """
 
-    def decorate(function: Callable[[Record], None]) -> Handler[dict[str, Any]]:
-        def handle_record(record: Record) -> None:
+    def decorate(function: Callable[[Record, Account], None]) -> Handler[dict[str, Any]]:
+        # The parameter's name is what makes Powertools give the context.
+        def handle_record(record: Record, lambda_context: LambdaContext) -> None:
+            account = Account(lambda_context)
             logger.remove_keys(["execution", "job"])
             with logger.append_context_keys(message_id=record.messageId), logged_errors(), public_errors():
-                function(record)
+                function(record, account)
 
         # Otherwise a batch whose messages all failed would be an error of the function, which says nothing more.
         processor = BatchProcessor(EventType.SQS, model=model, raise_on_entire_batch_failure=False)

@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectionError as LostConnectionError
 
 from ionfleet.errors import IonfleetError, ThrottledError, TransientError
 from ionfleet.store import ObjectInfo, ObjectMissingError
-from ionfleet_aws.usage import Meter
+from ionfleet_aws.usage import Meter, Usage
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -115,9 +115,9 @@ class S3Store:
         S3 lists no versions with it: `head` knows the version, here it is "".
         """
         pages = self._client.get_paginator("list_objects_v2").paginate(**self._place, Prefix=prefix)
-        with self._asking(prefix):
+        with self._asking(prefix, write=True):
             for page in pages:
-                self._count(page)
+                self._count(page, write=True)
                 for item in page.get("Contents", ()):
                     yield ObjectInfo(item["Key"], item["Size"], item["ETag"].strip('"'), "")
 
@@ -154,14 +154,14 @@ class S3Store:
 
     def _put(self, key: str, data: bytes | memoryview, **condition: Any) -> None:
         body = bytes(data)
-        with self._asking(key):
+        with self._asking(key, write=True):
             answer = self._client.put_object(**self._place, Key=key, Body=body, **condition)
-        self._count(answer, bytes_out=len(body))
+        self._count(answer, write=True, bytes_out=len(body))
 
     def _create_in_parts(self, key: str, data: bytes | memoryview) -> None:
-        with self._asking(key):
+        with self._asking(key, write=True):
             begun = self._client.create_multipart_upload(**self._place, Key=key, ChecksumAlgorithm="CRC32")
-        self._count(begun)
+        self._count(begun, write=True)
         upload = begun["UploadId"]
         view = memoryview(data).cast("B")
         try:
@@ -169,7 +169,7 @@ class S3Store:
                 self._send_part(key, upload, number, view[start : start + PART_SIZE])
                 for number, start in enumerate(range(0, view.nbytes, PART_SIZE), start=1)
             ]
-            with self._asking(key):
+            with self._asking(key, write=True):
                 answer = self._client.complete_multipart_upload(
                     **self._place,
                     Key=key,
@@ -177,13 +177,13 @@ class S3Store:
                     MultipartUpload={"Parts": parts},
                     IfNoneMatch="*",
                 )
-            self._count(answer)
+            self._count(answer, write=True)
         except BaseException:
             self._abort(key, upload)
             raise
 
     def _send_part(self, key: str, upload: str, number: int, part: memoryview) -> CompletedPartTypeDef:
-        with self._asking(key):
+        with self._asking(key, write=True):
             answer = self._client.upload_part(
                 **self._place,
                 Key=key,
@@ -192,14 +192,13 @@ class S3Store:
                 Body=part.tobytes(),
                 ChecksumAlgorithm="CRC32",
             )
-        self._count(answer, bytes_out=part.nbytes)
+        self._count(answer, write=True, bytes_out=part.nbytes)
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": answer["ChecksumCRC32"]}
 
     def _abort(self, key: str, upload: str) -> None:
         # What cannot be aborted now, the bucket's lifecycle rule aborts; the error that led here matters more.
         with contextlib.suppress(IonfleetError), self._asking(key):
-            answer = self._client.abort_multipart_upload(**self._place, Key=key, UploadId=upload)
-            self._count(answer)
+            self._client.abort_multipart_upload(**self._place, Key=key, UploadId=upload)
 
     def _pin(self, key: str) -> dict[str, Any]:
         return {"VersionId": self._versions[key]} if key in self._versions else {}
@@ -207,16 +206,17 @@ class S3Store:
     def _where(self, key: str) -> str:
         return f"s3://{self._bucket}/{key}"
 
-    def _count(self, answer: Any, bytes_in: int = 0, bytes_out: int = 0) -> None:
-        self._meter.add(1 + answer["ResponseMetadata"].get("RetryAttempts", 0), bytes_in, bytes_out)
+    def _count(self, answer: Any, *, write: bool = False, bytes_in: int = 0, bytes_out: int = 0) -> None:
+        requests = 1 + answer["ResponseMetadata"].get("RetryAttempts", 0)
+        self._meter.add(Usage(0 if write else requests, requests if write else 0, bytes_in, bytes_out))
 
     @contextlib.contextmanager
-    def _asking(self, key: str) -> Iterator[None]:
-        """Turn what the client raises about `key` into the domain's errors."""
+    def _asking(self, key: str, *, write: bool = False) -> Iterator[None]:
+        """Turn what the client raises about `key` into the domain's errors; `write` is what the request counts as."""
         try:
             yield
         except ClientError as error:
-            self._count(error.response)
+            self._count(error.response, write=write)
             raise _translated(error, self._where(key)) from error
         except (LostConnectionError, HTTPClientError) as error:
             raise TransientError(f"S3 did not answer about {self._where(key)}: {error}. Try again.") from error

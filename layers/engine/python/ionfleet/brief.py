@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ionfleet.errors import DamagedObjectError
+from ionfleet.estimate import Estimate
 from ionfleet.store import ObjectStore
 
 
@@ -55,6 +56,7 @@ class PlanBrief(BaseModel):
     databases: tuple[dict[str, Any], ...]
     sort: StageBrief
     isotopes: StageBrief
+    estimate: Estimate
     findings: tuple[dict[str, Any], ...]
 
     @property

@@ -276,8 +276,8 @@ class ResolvedConfiguration(_Strict):
         )
 
     def identity(self) -> bytes:
-        """Return canonical JSON of all that is part of a job's id: not planning, notification and findings."""
-        fields = self.model_dump(mode="json", exclude={"planning", "notify", "findings"})
+        """Return canonical JSON of all that is part of a job's id: not planning, budget, notification and findings."""
+        fields = self.model_dump(mode="json", exclude={"planning", "max_cost_usd", "notify", "findings"})
         return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
     def to_json(self) -> bytes:
@@ -363,7 +363,7 @@ def sigma_of_class(resolving_power: float) -> float:
 
 
 def _refuse_unsupported(configuration: JobConfiguration) -> None:
-    for field in ("scoring_model", "optical_image", "transform", "max_cost_usd", "notify"):
+    for field in ("scoring_model", "optical_image", "transform", "notify"):
         if getattr(configuration, field) is not None:
             raise InvalidConfigurationError(f"{field} is not supported by this version; leave it out or give null.")
 

@@ -18,6 +18,9 @@ from ionfleet.errors import IonfleetError
 from ionfleet.identity import execution_name, timestamp
 from ionfleet.store import ObjectMissingError, ObjectStore
 
+STATE_MACHINE = "state machine"
+"""Who says so where an execution ends by its own last state."""
+
 State = Literal["SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from ionfleet.configuration import ResolvedConfiguration
+from ionfleet.estimate import Estimate
 from ionfleet.findings import Finding
 from ionfleet.store import ObjectStore
 
@@ -105,6 +106,7 @@ class Plan(Document):
     chunks: tuple[IsotopeChunk, ...]
     sort: StageTasks
     isotopes: StageTasks
+    estimate: Estimate
     findings: tuple[Finding, ...]
 
     @property

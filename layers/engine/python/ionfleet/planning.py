@@ -6,6 +6,7 @@ computes a number, never the number: no result depends on them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -181,6 +182,20 @@ def cut_segments(
         else:
             raise _too_many_peaks(peaks, lower[first:stop], function_mb)
     return segments
+
+
+def expected_segments(peaks: int, ions: int, function_mb: int, segment_peaks: int | None) -> int:
+    """Return how many segments `cut_segments` will make if every ion lies in the dataset's range of m/z.
+
+    Parameters are those of `cut_segments`; it knows where the peaks are, which is not known before they are sorted.
+    """
+    weight = peaks + ions * _PEAKS_PER_ION
+    wanted = segment_peaks or max(_SEGMENT_PEAKS, weight // _SEGMENTS)
+    room = max(1.0, function_mb * USABLE_SHARE - ANNOTATE_BASE_MB)
+    by_memory = (projected_annotate_mb(peaks, ions) - ANNOTATE_BASE_MB) / room
+    segments = max(1, -(-weight // wanted), math.ceil(by_memory))
+    # Segments end between ions, which leaves each a little below its weight.
+    return segments + 1 if segments > 1 else 1
 
 
 def _too_many_peaks(peaks: int, lower: Float64, function_mb: int) -> OutOfBudgetError:

@@ -15,7 +15,16 @@ PLANNED = "plan"
 """The stage of a job whose execution has not begun."""
 
 # Stages in the order of the state machine; those of one line run side by side.
-_ORDER = ((PLANNED,), ("sort", "isotopes"), ("partition",), ("annotate",), ("merge",), ("render",), ("publish",))
+_ORDER = (
+    (PLANNED,),
+    ("launch",),
+    ("sort", "isotopes"),
+    ("partition",),
+    ("annotate",),
+    ("merge",),
+    ("render",),
+    ("publish",),
+)
 _RANK = {stage: rank for rank, stages in enumerate(_ORDER) for stage in stages}
 
 _CUTS = {"annotate": ("manifests/{}/partition.json", "tasks"), "render": ("jobs/{}/tables/facts.json", "render_tasks")}

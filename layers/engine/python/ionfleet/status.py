@@ -14,12 +14,12 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ionfleet.brief import PlanBrief
+from ionfleet.costs import StageCost
 from ionfleet.errors import TransientError
 from ionfleet.findings import Finding
 from ionfleet.jobs import State
 from ionfleet.progress import PLANNED, StageProgress, rank
 from ionfleet.store import ObjectMissingError, ObjectStore
-from ionfleet.telemetry import StageCost
 
 MAX_FINDINGS = 100
 """Findings that a document spells out; the rest is counted."""
@@ -76,8 +76,9 @@ class JobStatus(BaseModel):
 
     `stage` is the one it entered last (`sort` stands for isotopes too, beside it), at `stage_entered_at`; `progress`
     counts the tasks that were done by then. Where it failed, `error` and `message` say why, `stage`, `task` and
-    `object` where, as in `ionfleet.jobs.Failure`. `stages` tells what the stages cost until the job ended, `links`
-    lead to the execution and the logs, by what they show.
+    `object` where, as in `ionfleet.jobs.Failure`. `stages` tells what the stages cost until the job ended, `cost_usd`
+    what they cost together, in US dollars, `estimated_usd` what that was expected to be; `links` lead to the execution
+    and the logs, by what they show.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -99,6 +100,8 @@ class JobStatus(BaseModel):
     object: str | None = None
     progress: dict[str, StageProgress] | None = None
     stages: dict[str, StageCost] | None = None
+    cost_usd: float | None = None
+    estimated_usd: float | None = None
     annotations: dict[str, dict[str, int]] | None = None
     links: dict[str, str] | None = None
     versions: dict[str, str] | None = None

@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from ionfleet.brief import PlanBrief
-from ionfleet.jobs import End
+from ionfleet.costs import STATES, JobCost, StageCost, count_transitions, price_stages
+from ionfleet.jobs import STATE_MACHINE, End
 from ionfleet.progress import rank
-from ionfleet.telemetry import StageCost
+from ionfleet.telemetry import StageUse
 
 
-def build_summary(
-    plan: PlanBrief, facts: Mapping[str, Any], end: End, costs: Mapping[str, StageCost]
-) -> dict[str, Any]:
+def build_summary(plan: PlanBrief, facts: Mapping[str, Any], end: End, cost: JobCost) -> dict[str, Any]:
     """Return the summary, ready to be written as JSON.
 
     Parameters
@@ -26,8 +25,8 @@ def build_summary(
         What merge found (`facts.json`): counts of peaks, ions, annotations and images, and ions that cannot exist.
     end
         How the attempt ended, with the times at which its stages were entered.
-    costs
-        What the invocations of each stage cost.
+    cost
+        What the job cost.
 
     """
     return {
@@ -44,10 +43,23 @@ def build_summary(
         "claimed_at": plan.claimed_at,
         "ended_at": end.at,
         "seconds": seconds_between(plan.claimed_at, end.at),
-        "stages": stage_accounts(end, costs),
+        "cost": {**cost.to_dict(), "estimated_usd": plan.estimate.usd},
+        "stages": stage_accounts(end, cost.stages),
         "warnings": list(plan.findings),
         "versions": plan.versions,
     }
+
+
+def job_cost(uses: Mapping[str, StageUse], end: End, retention_days: int) -> JobCost:
+    """Return what a job cost that ended, by what its stages used and the states its execution entered.
+
+    An execution that was stopped does not say which: those of stages whose functions were called are counted then.
+    """
+    entered = ({*end.stages} | uses.keys()) & STATES.keys() - {"report"}
+    if end.by == STATE_MACHINE and end.state != "SUCCEEDED":
+        entered.add("report")
+    failed = end.failure.stage if end.failure is not None and end.failure.task is not None else None
+    return price_stages(uses, count_transitions(entered, uses, failed), retention_days)
 
 
 def stage_accounts(end: End, costs: Mapping[str, StageCost]) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 
 from ionfleet.store import ObjectStore
 
@@ -19,8 +19,19 @@ _NUMBERS = {
     "peak_mb": "rss",
     "bytes_in": "in",
     "bytes_out": "out",
-    "requests": "rq",
+    "reads": "rd",
+    "writes": "wr",
 }
+
+INIT_MS = 2_000
+"""Billed time (ms) that a cold start takes before the handler is called: 0.7 s of CPU where everything is cached, and
+assumed to be three times that on Lambda, which reads the layers from a cold disk."""
+
+SMALL_INIT_MS = 1_000
+"""The same for the functions that need neither numpy nor pyarrow."""
+
+_SHARED = ("billed_ms", "bytes_in", "bytes_out", "reads", "writes")
+_SMALL = frozenset({"launch", "publish", "report"})
 _NAME = re.compile(
     r"telemetry/[^/]+/(?P<stage>[a-z]+)/"
     + "_".join(rf"{short}(?P<{name}>[0-9]+)" for name, short in _NUMBERS.items())
@@ -30,7 +41,26 @@ _NAME = re.compile(
 
 @dataclass(frozen=True)
 class Invocation:
-    """One invocation: time in ms, memory it had and at most used in MB, bytes and requests from and to S3."""
+    """One invocation: what it used.
+
+    Attributes
+    ----------
+    stage, task
+        What it worked on; stages that are no map have task 0.
+    billed_ms
+        Time within the handler; a cold start's comes on top.
+    memory_mb, peak_mb
+        Memory it had, and at most used.
+    bytes_in, bytes_out
+        Read from and written to S3.
+    reads, writes
+        Requests to S3 at the lower (GET, HEAD) and at the higher price (PUT, POST, LIST).
+    cold
+        Whether it was the first of its process.
+    request_id
+        Lambda's.
+
+    """
 
     stage: str
     task: int
@@ -39,15 +69,24 @@ class Invocation:
     peak_mb: int
     bytes_in: int
     bytes_out: int
-    requests: int
+    reads: int
+    writes: int
     cold: bool
     request_id: str
     failed: bool = False
 
+    def shared(self, jobs: int) -> Invocation:
+        """Return one job's share, rounded up, of an invocation that worked for several."""
+        shares = {name: -(-getattr(self, name) // jobs) for name in _SHARED}
+        return replace(self, **shares)
+
 
 @dataclass(frozen=True)
-class StageCost:
-    """What the invocations of one stage cost: the sum over all of them, `peak_mb` the largest."""
+class StageUse:
+    """What the invocations of one stage used: the sum over all of them, `peak_mb` the largest.
+
+    `billed_seconds` and `gb_seconds` include the start of cold ones.
+    """
 
     invocations: int
     cold_starts: int
@@ -56,11 +95,13 @@ class StageCost:
     peak_mb: int
     bytes_in: int
     bytes_out: int
-    requests: int
+    reads: int
+    writes: int
 
-    def to_dict(self) -> dict[str, float]:
-        """Return the figures by name."""
-        return asdict(self)
+    @classmethod
+    def nothing(cls) -> StageUse:
+        """Return the use of a stage without invocations."""
+        return cls(0, 0, 0.0, 0.0, 0, 0, 0, 0, 0)
 
 
 def telemetry_key(execution: str, invocation: Invocation) -> str:
@@ -100,24 +141,30 @@ def read_invocations(work: ObjectStore, execution: str) -> list[Invocation]:
     return [invocation for invocation in found if invocation is not None]
 
 
-def summarize(invocations: Iterable[Invocation]) -> dict[str, StageCost]:
+def summarize(invocations: Iterable[Invocation]) -> dict[str, StageUse]:
     """Add the invocations up by stage, stages in alphabetical order."""
     by_stage: dict[str, list[Invocation]] = {}
     for invocation in invocations:
         by_stage.setdefault(invocation.stage, []).append(invocation)
-    return {stage: _cost(by_stage[stage]) for stage in sorted(by_stage)}
+    return {stage: _use(by_stage[stage]) for stage in sorted(by_stage)}
 
 
-def _cost(invocations: list[Invocation]) -> StageCost:
-    milliseconds = sum(each.billed_ms for each in invocations)
-    mb_milliseconds = sum(each.billed_ms * each.memory_mb for each in invocations)
-    return StageCost(
+def init_ms(stage: str) -> int:
+    """Return the billed time (ms) that a cold start of a stage's function takes before its handler is called."""
+    return SMALL_INIT_MS if stage in _SMALL else INIT_MS
+
+
+def _use(invocations: list[Invocation]) -> StageUse:
+    billed = [each.billed_ms + (init_ms(each.stage) if each.cold else 0) for each in invocations]
+    mb_milliseconds = sum(ms * each.memory_mb for ms, each in zip(billed, invocations, strict=True))
+    return StageUse(
         invocations=len(invocations),
         cold_starts=sum(each.cold for each in invocations),
-        billed_seconds=milliseconds / 1000,
+        billed_seconds=sum(billed) / 1000,
         gb_seconds=mb_milliseconds / 1024 / 1000,
         peak_mb=max(each.peak_mb for each in invocations),
         bytes_in=sum(each.bytes_in for each in invocations),
         bytes_out=sum(each.bytes_out for each in invocations),
-        requests=sum(each.requests for each in invocations),
+        reads=sum(each.reads for each in invocations),
+        writes=sum(each.writes for each in invocations),
     )

@@ -10,6 +10,7 @@ from ionfleet import __version__
 from ionfleet.chunks import chunk_key
 from ionfleet.configuration import ResolvedConfiguration
 from ionfleet.databases import Database
+from ionfleet.estimate import Deployment, PlanFacts, check_budget, estimate, expected_annotations, to_estimate
 from ionfleet.findings import Finding
 from ionfleet.index import SpectraIndex
 from ionfleet.ions import modifier_table
@@ -25,7 +26,7 @@ from ionfleet.plan import (
     StageTasks,
     Stores,
 )
-from ionfleet.planning import ISOTOPE_TASK_FORMULAS, cut_range, cut_spectra
+from ionfleet.planning import ISOTOPE_TASK_FORMULAS, cut_range, cut_spectra, expected_segments
 from ionfleet.runs import index_key
 from ionfleet.stages.common import instrument, manifest_lines
 from ionfleet.store import ObjectInfo
@@ -44,7 +45,7 @@ class DatasetFiles:
 class PlanRequest:
     """What the planner knows when it has taken up a dataset.
 
-    `databases` come with the keys of their tables; `sort_mb` is the memory of a sort function.
+    `databases` come with the keys of their tables.
     """
 
     execution: str
@@ -58,7 +59,7 @@ class PlanRequest:
     configuration: ResolvedConfiguration
     databases: Sequence[tuple[str, Database]]
     findings: Sequence[Finding]
-    sort_mb: int
+    deployment: Deployment
 
 
 def write_plan(stores: Stores, request: PlanRequest) -> Plan:
@@ -69,38 +70,17 @@ def write_plan(stores: Stores, request: PlanRequest) -> Plan:
     Raises
     ------
     OutOfBudgetError
-        The dataset cannot be cut so that every task fits its function.
+        The dataset cannot be cut so that every task fits its function, or the job is estimated to cost more than its
+        configuration allows.
 
     """
-    execution = request.execution
-    runs = _existing_runs(stores, request.dataset_id, len(request.index))
-    missing_runs: list[tuple[int, int]] = []
-    if runs is None:
-        planning = request.configuration.planning
-        runs = missing_runs = cut_spectra(request.index.mz_length, request.sort_mb, planning.sort_task_peaks)
-        missing_runs = [run for run in runs if stores.work.head(index_key(request.dataset_id, *run)) is None]
+    work, execution = stores.work, request.execution
+    runs, missing_runs = _cut_runs(stores, request)
     chunks = _chunks(request)
-    known = {info.key for info in stores.work.list("isotopes/")}
+    known = {info.key for info in work.list("isotopes/")}
     missing_chunks = [number for number, chunk in enumerate(chunks) if chunk.key not in known]
-    plan = Plan(
-        execution=execution,
-        job=request.job,
-        attempt=request.attempt,
-        trigger=request.trigger,
-        claimed_at=request.claimed_at,
-        versions=_versions(),
-        dataset=_facts(request),
-        configuration=request.configuration,
-        databases=tuple(
-            DatabaseReference(name=database.name, digest=database.digest, key=key, formulas=len(database.formulas))
-            for key, database in request.databases
-        ),
-        runs=tuple(RunReference(first=first, stop=stop) for first, stop in runs),
-        chunks=tuple(chunks),
-        sort=StageTasks(tasks=len(missing_runs), manifest=f"manifests/{execution}/sort.jsonl"),
-        isotopes=StageTasks(tasks=len(missing_chunks), manifest=f"manifests/{execution}/isotopes.jsonl"),
-        findings=tuple(request.findings),
-    )
+    plan = _make_plan(request, runs, chunks, len(missing_runs), len(missing_chunks))
+    check_budget(plan.estimate, request.configuration.max_cost_usd, plan.dataset.name)
     sort_tasks = [
         SortTask(execution=execution, plan=plan.key, stage="sort", task=task, first=first, stop=stop)
         for task, (first, stop) in enumerate(missing_runs)
@@ -109,10 +89,96 @@ def write_plan(stores: Stores, request: PlanRequest) -> Plan:
         IsotopeTask(execution=execution, plan=plan.key, stage="isotopes", task=task, chunk=chunk)
         for task, chunk in enumerate(missing_chunks)
     ]
-    stores.work.create(plan.sort.manifest, manifest_lines(sort_tasks))
-    stores.work.create(plan.isotopes.manifest, manifest_lines(isotope_tasks))
-    stores.work.create(plan.key, plan.model_dump_json().encode())
+    work.create(plan.sort.manifest, manifest_lines(sort_tasks))
+    work.create(plan.isotopes.manifest, manifest_lines(isotope_tasks))
+    work.create(plan.key, plan.model_dump_json().encode())
     return plan
+
+
+def plan_facts(
+    dataset: DatasetFacts,
+    configuration: ResolvedConfiguration,
+    runs: Sequence[object],
+    chunks: Sequence[IsotopeChunk],
+    sort_tasks: int,
+    isotope_tasks: int,
+    annotate_mb: int,
+) -> PlanFacts:
+    """Return what a job's cost is estimated from.
+
+    Parameters
+    ----------
+    dataset, configuration, runs, chunks
+        Of the plan.
+    sort_tasks, isotope_tasks
+        How many runs and chunks are not there yet; each is taken to be as large as the others.
+    annotate_mb
+        Memory of an annotate function.
+
+    """
+    modifiers = modifier_table(configuration.ions)
+    formulas = sum(chunk.stop - chunk.first for chunk in chunks)
+    ions, targets = formulas * modifiers.pairs_per_formula, formulas * len(modifiers.targets)
+    segment_peaks = configuration.planning.segment_peaks
+    return PlanFacts(
+        imzml_bytes=dataset.imzml.size,
+        spectra=dataset.spectra,
+        points=dataset.points,
+        pixels=dataset.width * dataset.height,
+        formulas=formulas,
+        ions=ions,
+        targets=targets,
+        sort_points=dataset.points * sort_tasks // max(1, len(runs)),
+        sort_tasks=sort_tasks,
+        isotope_ions=ions * isotope_tasks // max(1, len(chunks)),
+        isotope_tasks=isotope_tasks,
+        chunks=len(chunks),
+        annotate_tasks=expected_segments(dataset.points, ions, annotate_mb, segment_peaks),
+        shown=expected_annotations(targets, dataset.points, dataset.spectra),
+        peaks=configuration.isotope_peaks,
+        ppm=configuration.ppm,
+    )
+
+
+def _cut_runs(stores: Stores, request: PlanRequest) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Return the ranges of all runs, and of those that are not there yet."""
+    runs = _existing_runs(stores, request.dataset_id, len(request.index))
+    if runs is not None:
+        return runs, []
+    sort_mb, wanted = request.deployment.memory_mb["sort"], request.configuration.planning.sort_task_peaks
+    runs = cut_spectra(request.index.mz_length, sort_mb, wanted)
+    missing = [run for run in runs if stores.work.head(index_key(request.dataset_id, *run)) is None]
+    return runs, missing
+
+
+def _make_plan(
+    request: PlanRequest, runs: list[tuple[int, int]], chunks: list[IsotopeChunk], sort_tasks: int, isotope_tasks: int
+) -> Plan:
+    """Write down what is known of the job, with what it will cost."""
+    execution, deployment, dataset = request.execution, request.deployment, _facts(request)
+    facts = plan_facts(
+        dataset, request.configuration, runs, chunks, sort_tasks, isotope_tasks, deployment.memory_mb["annotate"]
+    )
+    return Plan(
+        execution=execution,
+        job=request.job,
+        attempt=request.attempt,
+        trigger=request.trigger,
+        claimed_at=request.claimed_at,
+        versions=_versions(),
+        dataset=dataset,
+        configuration=request.configuration,
+        databases=tuple(
+            DatabaseReference(name=database.name, digest=database.digest, key=key, formulas=len(database.formulas))
+            for key, database in request.databases
+        ),
+        runs=tuple(RunReference(first=first, stop=stop) for first, stop in runs),
+        chunks=tuple(chunks),
+        sort=StageTasks(tasks=sort_tasks, manifest=f"manifests/{execution}/sort.jsonl"),
+        isotopes=StageTasks(tasks=isotope_tasks, manifest=f"manifests/{execution}/isotopes.jsonl"),
+        estimate=to_estimate(estimate(facts, deployment), deployment),
+        findings=tuple(request.findings),
+    )
 
 
 def _existing_runs(stores: Stores, dataset: str, spectra: int) -> list[tuple[int, int]] | None:

@@ -24,6 +24,7 @@ from ionfleet.errors import (
     OutOfBudgetError,
     TransientError,
 )
+from ionfleet.estimate import Deployment
 from ionfleet.findings import Finding, errors_of, report
 from ionfleet.identity import dataset_id, job_id, timestamp, trigger_id
 from ionfleet.imzml import inspect_imzml
@@ -82,7 +83,7 @@ class _Delivery:
     stores: Stores
     message: str
     now: datetime
-    sort_mb: int
+    deployment: Deployment
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class _UnreadableDatasetError(InvalidDatasetError):
         super().__init__(total + report(errors))
 
 
-def take_up(stores: Stores, key: str, message: str, now: datetime, sort_mb: int) -> tuple[Outcome, ...]:
+def take_up(stores: Stores, key: str, message: str, now: datetime, deployment: Deployment) -> tuple[Outcome, ...]:
     """Do what follows from an object in the input bucket: wait, import, or plan jobs.
 
     Parameters
@@ -125,8 +126,8 @@ def take_up(stores: Stores, key: str, message: str, now: datetime, sort_mb: int)
         Id of the message about it, the same each time it is delivered.
     now
         When this delivery is handled.
-    sort_mb
-        Memory of the sort functions to plan for.
+    deployment
+        What the jobs are planned for.
 
     Returns
     -------
@@ -139,7 +140,7 @@ def take_up(stores: Stores, key: str, message: str, now: datetime, sort_mb: int)
         This time it did not work; the same message may be handled again.
 
     """
-    delivery = _Delivery(stores, message, now, sort_mb)
+    delivery = _Delivery(stores, message, now, deployment)
     try:
         input_key = understand(key)
     except InvalidInputError as error:
@@ -229,7 +230,7 @@ def _plan(delivery: _Delivery, pair: _Pair, claim: UploadClaim) -> tuple[str, st
             configuration=resolved,
             databases=[(stored.key, stored.database) for stored in databases],
             findings=findings,
-            sort_mb=delivery.sort_mb,
+            deployment=delivery.deployment,
         )
         _make_attempt(stores, attempt, request)
     return job, attempt.execution

@@ -7,7 +7,7 @@ execution that was stopped, timed out or failed, and messages that ended in a de
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ionfleet.brief import PlanBrief, plan_key, read_brief
+from ionfleet.costs import JobCost
 from ionfleet.errors import AttemptEndedError, DamagedObjectError, InvalidInputError
 from ionfleet.identity import timestamp
 from ionfleet.jobs import End, Failure, State, end_attempt, end_message, read_end
@@ -31,7 +32,7 @@ from ionfleet.status import (
     report_job,
 )
 from ionfleet.store import ObjectStore
-from ionfleet.summary import build_summary, to_json
+from ionfleet.summary import build_summary, job_cost, to_json
 from ionfleet.telemetry import Invocation, read_invocations, summarize
 from ionfleet.uploads import DatabaseFile, DatasetName, message_status_key, refused_status_key, understand
 
@@ -42,6 +43,9 @@ Links = Mapping[str, str]
 """Where to look further: addresses by what they show."""
 
 NOWHERE: Links = {}
+
+Own = Callable[[str], Invocation]
+"""Tells what the present invocation has used until now, as one of a stage."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +109,19 @@ def advance(
 
 
 def conclude(
-    work: ObjectStore, results: ObjectStore, execution: str, outcome: Outcome, links: Links = NOWHERE
+    work: ObjectStore,
+    results: ObjectStore,
+    execution: str,
+    outcome: Outcome,
+    links: Links = NOWHERE,
+    own: Own | None = None,
 ) -> Completion | None:
     """End an attempt: publish its results or report its failure; None where the execution has no plan.
 
     The decision comes before anything is published, so that nothing follows an end that came first: a job that was
     stopped stays stopped, though its last task may still run. Whoever finds that success was decided, even with news
-    of a later stop, carries the publication through, since the one who decided may have died over it.
+    of a later stop, carries the publication through, since the one who decided may have died over it. What this costs
+    itself is part of the job's cost as far as `own` tells it.
 
     Raises
     ------
@@ -129,8 +139,12 @@ def conclude(
     end = read_end(work, execution) or _decide(work, execution, outcome)
     facts = _read_facts(work, execution) if end.state == "SUCCEEDED" else None
     if facts is not None:
-        _publish(work, results, plan, to_json(build_summary(plan, facts, end, summarize(invocations))))
-    status = _job_status(work, plan, end, _reached(results, plan, end), invocations)
+        _publish_tables(work, results, plan)
+    mine = [own("report" if facts is None else "publish")] if own is not None else []
+    cost = job_cost(summarize([*invocations, *mine]), end, plan.estimate.retention_days)
+    if facts is not None:
+        results.create(f"{plan.results_prefix}summary.json", to_json(build_summary(plan, facts, end, cost)))
+    status = _job_status(work, plan, end, _reached(results, plan, end), invocations, cost)
     found = None if facts is None else facts.get("annotations")
     status = status.model_copy(update={"annotations": found, "links": dict(links) or None})
     _tell_upload(results, plan)
@@ -144,7 +158,13 @@ def conclude(
 
 
 def abandon_plan(
-    work: ObjectStore, results: ObjectStore, key: str, message: str, now: datetime, links: Links = NOWHERE
+    work: ObjectStore,
+    results: ObjectStore,
+    key: str,
+    message: str,
+    now: datetime,
+    links: Links = NOWHERE,
+    own: Own | None = None,
 ) -> Completion | None:
     """Report a job as failed whose plan (`manifests/<execution>/plan.json`) could not be launched.
 
@@ -155,8 +175,9 @@ def abandon_plan(
         "Cause": f"The execution could not be started from {key}, however often that was tried. "
         f"The launcher's log says why; upload one of the dataset's files again for another attempt.",
     }
+    outcome = Outcome("FAILED", message, now, error=error)
     try:
-        completion = conclude(work, results, key.split("/")[1], Outcome("FAILED", message, now, error=error), links)
+        completion = conclude(work, results, key.split("/")[1], outcome, links, own)
         reason = Failure(error="NotLaunched", message=f"There is no plan {key!r} in the work bucket.", object=key)
     except DamagedObjectError as damage:
         completion = None
@@ -250,12 +271,11 @@ def _read_facts(work: ObjectStore, execution: str) -> dict[str, Any]:
     return facts
 
 
-def _publish(work: ObjectStore, results: ObjectStore, plan: PlanBrief, summary: bytes) -> None:
+def _publish_tables(work: ObjectStore, results: ObjectStore, plan: PlanBrief) -> None:
     for table in TABLES:
         key = f"{plan.results_prefix}{table}"
         if results.head(key) is None:
             results.create(key, work.get(f"jobs/{plan.execution}/tables/{table}"))
-    results.create(f"{plan.results_prefix}summary.json", summary)
 
 
 def _reached(results: ObjectStore, plan: PlanBrief, end: End) -> str | None:
@@ -286,7 +306,7 @@ def _tell_upload(results: ObjectStore, plan: PlanBrief) -> None:
 
 
 def _job_status(
-    work: ObjectStore, plan: PlanBrief, end: End, stage: str | None, invocations: Sequence[Invocation]
+    work: ObjectStore, plan: PlanBrief, end: End, stage: str | None, invocations: Sequence[Invocation], cost: JobCost
 ) -> JobStatus:
     """Return the document of an attempt that ended in a stage."""
     failure = {} if end.failure is None else end.failure.model_dump(exclude={"stage"})
@@ -297,7 +317,9 @@ def _job_status(
         stage=stage,
         stage_entered_at=end.stages.get(stage or ""),
         progress=progress_within(planned_tasks(work, plan), stage, invocations),
-        stages=summarize(invocations),
+        stages=cost.stages,
+        cost_usd=cost.usd,
+        estimated_usd=plan.estimate.usd,
         **failure,
     )
 

@@ -1,0 +1,232 @@
+"""What a job will cost, estimated from what is known when it is planned (docs/cost.md, The estimate).
+
+Every stage's use is linear in a few counts of the plan, its drivers. The coefficients are in `ionfleet.coefficients`,
+measured by `bench/calibrate.py`, which counts the drivers with the functions of this module.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from ionfleet.coefficients import COEFFICIENTS
+from ionfleet.costs import STATES, JobCost, count_transitions, in_dollars, price_stages
+from ionfleet.errors import OutOfBudgetError
+from ionfleet.prices import US_EAST_1, Prices
+from ionfleet.telemetry import StageUse, init_ms
+
+Drivers = dict[str, dict[str, float]]
+"""Counts by stage and name."""
+
+SHOWN_SHARE = 0.15
+"""Of the targets, how many at most are taken to be annotated, and so to get images."""
+
+SHOWN_PER_PEAK = 1.5
+"""How many at most for each peak of a mean spectrum: what few peaks are measured cannot be many ions."""
+
+ONE_CPU_MB = 1769
+"""Memory with which Lambda gives a function one whole processor; with less it gives that much less of one."""
+
+
+class Deployment(BaseModel):
+    """What a deployment is like, as far as it decides what a job costs there.
+
+    Attributes
+    ----------
+    memory_mb
+        Memory of each function, by its name.
+    retention_days
+        How long the work bucket keeps what jobs write.
+
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    memory_mb: Mapping[str, int]
+    retention_days: int
+
+
+class Estimate(BaseModel):
+    """What a job was estimated to cost, in US dollars, and what the deployment keeps its objects for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    usd: float
+    stages: dict[str, float]
+    retention_days: int
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """What is known of a job when its tasks have been cut.
+
+    Attributes
+    ----------
+    imzml_bytes
+        Size of the imzML.
+    spectra, points
+        Of the dataset; points are the peaks that it declares.
+    pixels
+        Of the rectangle that an image fills.
+    formulas, ions, targets
+        Of all databases; ions are pairs of a formula and a modifier, targets and decoys, some of which make no ion.
+    sort_points, sort_tasks
+        What is still to be sorted.
+    isotope_ions, isotope_tasks
+        What is still to be computed.
+    chunks
+        Of centroids, those included that are there already.
+    annotate_tasks
+        As many as partition is expected to cut.
+    shown
+        Annotations, each of which gets its images.
+    peaks, ppm
+        Of an isotope pattern, and the half width of the window around each.
+
+    """
+
+    imzml_bytes: int
+    spectra: int
+    points: int
+    pixels: int
+    formulas: int
+    ions: int
+    targets: int
+    sort_points: int
+    sort_tasks: int
+    isotope_ions: int
+    isotope_tasks: int
+    chunks: int
+    annotate_tasks: int
+    shown: int
+    peaks: int
+    ppm: float
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How fast a function is where it runs.
+
+    Attributes
+    ----------
+    cpu_factor
+        Seconds that one whole processor needs for one CPU second of the machine that the coefficients are from.
+    request_seconds
+        From asking S3 to its first byte.
+    bytes_per_second
+        Between a function and S3.
+
+    """
+
+    cpu_factor: float
+    request_seconds: float
+    bytes_per_second: float
+
+
+LAMBDA = Machine(cpu_factor=1.5, request_seconds=0.03, bytes_per_second=75e6)
+"""Lambda as it is assumed to be: nothing of it is measured. docs/cost.md says why these figures."""
+
+FUNCTIONS = {"plan": "planner", "launch": "launcher", "publish": "status"}
+"""Functions that are called otherwise than their stages."""
+
+
+def drivers(facts: PlanFacts) -> Drivers:
+    """Return what the use of each stage grows with; a stage with nothing to do is left out."""
+    images = facts.shown * facts.peaks
+    # Were points spread evenly, so many would lie in the windows of the ions, but for a factor.
+    hits = facts.points * facts.ions * facts.peaks * facts.ppm * 1e-6
+    found: Drivers = {
+        "plan": {"tasks": 1, "spectra": facts.spectra, "imzml": facts.imzml_bytes, "formulas": facts.formulas},
+        "launch": {"tasks": 1},
+        "sort": {"tasks": facts.sort_tasks, "points": facts.sort_points, "spectra": facts.spectra},
+        "isotopes": {"tasks": facts.isotope_tasks, "ions": facts.isotope_ions},
+        "partition": {"tasks": 1, "ions": facts.ions, "chunks": facts.chunks, "segments": facts.annotate_tasks},
+        "annotate": {"tasks": facts.annotate_tasks, "points": facts.points, "ions": facts.ions, "hits": hits},
+        "merge": {"tasks": 1, "ions": facts.ions, "shown": facts.shown, "segments": facts.annotate_tasks},
+        "render": {"tasks": math.ceil(facts.shown / 64), "images": images, "pixels": images * facts.pixels},
+        "publish": {"tasks": 1, "ions": facts.ions, "shown": facts.shown},
+    }
+    return {stage: counts for stage, counts in found.items() if counts["tasks"]}
+
+
+def expected_annotations(targets: int, points: int, spectra: int) -> int:
+    """Return how many annotations a job is taken to have: more than any of the simulated datasets had."""
+    return math.ceil(min(SHOWN_SHARE * targets, SHOWN_PER_PEAK * points / max(1, spectra)))
+
+
+def estimate(
+    facts: PlanFacts, deployment: Deployment, machine: Machine = LAMBDA, prices: Prices = US_EAST_1
+) -> JobCost:
+    """Return what a job is expected to cost on a deployment, by stage.
+
+    Every invocation is taken to be a cold start, and nothing to be tried twice.
+    """
+    counts = drivers(facts)
+    uses = {
+        stage: use_of(stage, int(each["tasks"]), expected(stage, each), deployment, machine)
+        for stage, each in counts.items()
+    }
+    transitions = count_transitions(STATES.keys() - {"report"}, uses)
+    return price_stages(uses, transitions, deployment.retention_days, prices)
+
+
+def to_estimate(cost: JobCost, deployment: Deployment) -> Estimate:
+    """Return what is kept of an estimate with the plan."""
+    stages = {stage: each.usd for stage, each in cost.stages.items()}
+    return Estimate(usd=cost.usd, stages=stages, retention_days=deployment.retention_days)
+
+
+def check_budget(made: Estimate, max_cost_usd: float | None, dataset: str) -> None:
+    """Refuse a job that is estimated to cost more than it may.
+
+    Raises
+    ------
+    OutOfBudgetError
+        It is; the message has the limit, the estimate by stage, and what to do.
+
+    """
+    if max_cost_usd is None or made.usd <= max_cost_usd:
+        return
+    dearest = sorted(made.stages.items(), key=lambda item: -item[1])
+    parts = ", ".join(f"{stage} {in_dollars(usd)}" for stage, usd in dearest)
+    raise OutOfBudgetError(
+        f"To annotate {dataset!r} is estimated at {in_dollars(made.usd)}; max_cost_usd allows "
+        f"{in_dollars(max_cost_usd)}. By stage: {parts}. Nothing was started. Give fewer databases, adducts or decoys, "
+        "or raise max_cost_usd; an estimate is rather too high than too low."
+    )
+
+
+def expected(stage: str, counts: Mapping[str, float]) -> dict[str, float]:
+    """Return how much of each quantity of `COEFFICIENTS` a stage is expected to use, by its drivers."""
+    return {
+        quantity: sum(coefficient * counts[name] for name, coefficient in terms.items())
+        for quantity, terms in COEFFICIENTS[stage].items()
+    }
+
+
+def use_of(
+    stage: str, tasks: int, used: Mapping[str, float], deployment: Deployment, machine: Machine = LAMBDA
+) -> StageUse:
+    """Return what a stage uses on a machine that needs so much of the quantities of `COEFFICIENTS`, in so many tasks.
+
+    Requests and transfers take turns with computing, as they do in all stages.
+    """
+    memory = deployment.memory_mb[FUNCTIONS.get(stage, stage)]
+    computing = used["cpu_seconds"] * machine.cpu_factor / min(1, memory / ONE_CPU_MB)
+    waiting = (used["reads"] + used["writes"]) * machine.request_seconds
+    moving = (used["bytes_in"] + used["bytes_out"]) / machine.bytes_per_second
+    seconds = computing + waiting + moving + tasks * init_ms(stage) / 1000
+    return StageUse(
+        invocations=tasks,
+        cold_starts=tasks,
+        billed_seconds=seconds,
+        gb_seconds=seconds * memory / 1024,
+        peak_mb=0,
+        bytes_in=math.ceil(used["bytes_in"]),
+        bytes_out=math.ceil(used["bytes_out"]),
+        reads=math.ceil(used["reads"]),
+        writes=math.ceil(used["writes"]),
+    )
