@@ -50,7 +50,7 @@ def test_a_job_survives_a_seed_or_fails_with_its_true_reason(
 
 
 def test_a_planner_that_always_dies_is_told_as_the_reason(material: Material, expected: Mapping[str, bytes]) -> None:
-    trial = attempt(material, expected, 1, rates={Kind.WORKER_KILLED: 1.0 / 3})
+    trial = attempt(material, expected, 1, rates={Kind.WORKER_KILLED: 0.15})
     assert trial.findings == []
     assert trial.outcome == "failed PlannerFailed"
 
