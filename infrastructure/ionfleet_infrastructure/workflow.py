@@ -28,11 +28,11 @@ TASK_GRACE = Duration.seconds(60)
 
 LONGEST_WAIT = Duration.seconds(60)
 """Before a task is tried again: at random up to this."""
-BUSY = ["Lambda.TooManyRequestsException"]
-"""All of a function's concurrency is in use: whose turn it is not yet has to wait, as long as the job may take."""
 UNLIMITED = 99_999_999
 """The largest number of retries that Step Functions takes."""
-THROTTLED = ["ThrottledError"]
+THROTTLED = ["ThrottledError", "Lambda.TooManyRequestsException"]
+"""Whose turn it is not yet, with S3 or with a function all of whose concurrency is in use, has to wait, as long as the
+job may take."""
 TRANSIENT = [
     "TransientError",
     "Lambda.ServiceException",
@@ -274,8 +274,7 @@ class Workflow(Construct):
             retry_on_service_exceptions=False,
             task_timeout=sfn.Timeout.duration(fleet_function.timeout.plus(TASK_GRACE)),
         )
-        _retry(task, BUSY, UNLIMITED)
-        _retry(task, THROTTLED, 16)
+        _retry(task, THROTTLED, UNLIMITED)
         _retry(task, TRANSIENT, 8)
         _retry(task, CRASHED, 2)
         return task
