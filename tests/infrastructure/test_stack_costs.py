@@ -21,7 +21,8 @@ def walk(machine: dict[str, Any], tasks: dict[str, int]) -> int:
         following = state.get("Next")
         if state["Type"] == "Choice":
             (choice,) = state["Choices"]
-            following = choice["Next"] if tasks[choice["Variable"].split(".")[1]] > 0 else state["Default"]
+            subject = choice["Variable"].split(".")[1]
+            following = choice["Next"] if subject == "execution" or tasks[subject] > 0 else state["Default"]
         for branch in state.get("Branches", []):
             count += walk(branch, tasks)
         if state["Type"] == "Map":

@@ -328,7 +328,7 @@ class TestUsage:
 
     def test_a_refused_write_is_charged_as_a_write(self, client: Any) -> None:
         meter = Meter()
-        store = S3Store(client, BUCKET, meter)
+        store = S3Store(client, BUCKET, meter, owner=OWNER)
         store.create("k", b"")
         assert not store.create("k", b"")
         assert meter.read() == Usage(writes=2)

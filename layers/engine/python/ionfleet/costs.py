@@ -14,13 +14,13 @@ from ionfleet.prices import US_EAST_1, Prices
 from ionfleet.telemetry import StageUse
 
 STATES = {
-    "sort": 4,
+    "sort": 6,
     "isotopes": 4,
-    "partition": 2,
-    "annotate": 2,
-    "merge": 2,
-    "render": 2,
-    "publish": 2,
+    "partition": 3,
+    "annotate": 3,
+    "merge": 3,
+    "render": 3,
+    "publish": 3,
     "report": 1,
 }
 """States that an execution enters for a stage besides those that call its function.
