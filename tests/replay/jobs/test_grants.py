@@ -245,11 +245,12 @@ def test_a_job_that_lacks_a_grant_fails_naming_role_action_and_resource(
     with Cloud(assembly_without(assembly, tmp_path / "assembly", policy, action), tmp_path / "cloud") as cloud:
         laboratory = Laboratory(cloud)
         laboratory.annotate(dataset, database)
-        status, denial = laboratory.job_status(), cloud.denials()[0]
+        status, denials = laboratory.job_status(), cloud.denials()
     assert status["state"] == "FAILED"
-    assert f"-{policy.removesuffix('DefaultPolicy')}-" in denial.principal
-    assert denial.action == action
-    assert str(denial) in status["message"]
+    assert {denial.action for denial in denials} == {action}
+    assert all(f"-{policy.removesuffix('DefaultPolicy')}-" in denial.principal for denial in denials)
+    # Of branches that run side by side, either may be the one that fails the job.
+    assert any(str(denial) in status["message"] for denial in denials)
 
 
 @pytest.mark.parametrize(
