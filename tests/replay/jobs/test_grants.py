@@ -245,9 +245,10 @@ def test_a_job_that_lacks_a_grant_fails_naming_role_action_and_resource(
         laboratory.annotate(dataset, database)
         status, denials = laboratory.job_status(), cloud.denials()
     assert status["state"] == "FAILED"
-    denial = next(each for each in denials if str(each) in status["message"])
-    assert f"-{policy.removesuffix('DefaultPolicy')}-" in denial.principal
-    assert denial.action == action
+    assert {denial.action for denial in denials} == {action}
+    assert all(f"-{policy.removesuffix('DefaultPolicy')}-" in denial.principal for denial in denials)
+    # Of branches that run side by side, either may be the one that fails the job.
+    assert any(str(denial) in status["message"] for denial in denials)
 
 
 @pytest.mark.parametrize(
