@@ -180,7 +180,7 @@ class Policies:
         def kept(policies: Mapping[str, tuple[Statement, ...]]) -> dict[str, tuple[Statement, ...]]:
             return {arn: tuple(rest if each is statement else each for each in own) for arn, own in policies.items()}
 
-        return Policies(kept(self.identity), kept(self.trust), kept(self.resource))
+        return Policies(kept(self.identity), kept(self.trust), kept(self.resource), self.keys)
 
     def denial(self, access: Access) -> str | None:
         """Return why an access is denied, in AWS's words; None where it is allowed."""

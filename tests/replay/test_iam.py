@@ -232,9 +232,9 @@ def test_taking_an_action_out_of_a_statement_leaves_the_others():
     assert "no identity-based policy allows the s3:GetObject action" in (left.denial(get("a")) or "")
     assert left.denial(get("b")) is None
     assert left.denial(Access(ROLE, "s3:PutObject", f"{BUCKET}/a")) is None
-    assert left.assumable(ROLE, "lambda.amazonaws.com")
+    assert left.assumable(ROLE, "lambda.amazonaws.com", {})
     *_, trust = policies.grants()
-    assert not policies.without(*trust).assumable(ROLE, "lambda.amazonaws.com")
+    assert not policies.without(*trust).assumable(ROLE, "lambda.amazonaws.com", {})
 
 
 class Caller:
@@ -435,7 +435,10 @@ def test_who_publishes_to_an_encrypted_topic_needs_its_key(stack, start, grants,
     encrypt_topic(stack, {**TO_ACCOUNT, "Principal": ROOT})
     stack.function("Publisher", CALLER)
     stack.resources["Publisher"]["Properties"]["Role"] = arn("PublishersRole")
-    policy = {"PolicyName": "P", "PolicyDocument": {"Statement": [allow(grants, "*")]}}
+    policy = {
+        "PolicyName": "P",
+        "PolicyDocument": {"Statement": [allow([*grants, "logs:CreateLogStream", "logs:PutLogEvents"], "*")]},
+    }
     stack.add("PublishersRole", "AWS::IAM::Role", AssumeRolePolicyDocument=TRUST, Policies=[policy])
     cloud = start(stack)
     parameters = {"TopicArn": cloud.outputs["Topic"], "Message": "x"}

@@ -14,6 +14,7 @@ from .conftest import ROOT, Laboratory
 
 BUCKETS = ("InputBucket", "WorkBucket", "ResultsBucket")
 RECORDED_EVENT = ROOT / "events" / "s3-object-created.json"
+RECORDED_END = ROOT / "events" / "stepfunctions-status-change.json"
 
 
 @dataclass
@@ -62,6 +63,15 @@ class Scene:
         event = json.loads(RECORDED_EVENT.read_text())
         event["detail"]["bucket"]["name"] = self.laboratory.cloud.outputs[bucket]
         event["detail"]["object"]["key"] = key
+        self._send(queue, event)
+
+    def send_end(self, queue: str, execution: str) -> None:
+        """Put the news that an execution was stopped into a queue."""
+        event = json.loads(RECORDED_END.read_text())
+        event["detail"]["name"] = execution
+        self._send(queue, event)
+
+    def _send(self, queue: str, event: dict[str, Any]) -> None:
         sqs = self.laboratory.cloud.client("sqs")
         (url,) = [url for url in sqs.list_queues()["QueueUrls"] if f"-{queue}-" in url]
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event))
@@ -134,11 +144,12 @@ def a_task_fails(scene: Scene) -> None:
 
 
 def messages_end_as_dead_letters(scene: Scene) -> None:
-    """What was about an upload and about a plan could not be handled."""
+    """What was about an upload, about a plan and about an end could not be handled."""
     scene.annotate()
     scene.send("UploadsDeadLetterQueue", "InputBucket", "datasets/other/section.imzML")
     for key in scene.laboratory.objects("WorkBucket", "plan.json"):
         scene.send("ManifestsDeadLetterQueue", "WorkBucket", key)
+        scene.send_end("EndsDeadLetterQueue", key.split("/")[1])
 
 
 def objects_are_lost(scene: Scene) -> None:
