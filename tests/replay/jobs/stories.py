@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ionfleet_replay import AccessDecided, InvocationError
+from ionfleet_replay import AccessDecided, InvocationError, Standing
 from ionfleet_simulate.dataset import SimulatedDataset
 
 from .conftest import ROOT, Laboratory
 
 BUCKETS = ("InputBucket", "WorkBucket", "ResultsBucket")
+PATIENCE = 20
+"""Times that only messages are seen to be left, before they are given up."""
 RECORDED_EVENT = ROOT / "events" / "s3-object-created.json"
 RECORDED_END = ROOT / "events" / "stepfunctions-status-change.json"
 
@@ -40,9 +43,9 @@ class Scene:
     def annotate(self) -> None:
         """Import the database, annotate the dataset with it, and wait for the end."""
         self.laboratory.upload("databases/lipids.tsv", self.database)
-        self.laboratory.wait()
+        self.wait()
         self.upload()
-        self.laboratory.wait()
+        self.wait()
 
     def remove(self, output: str, suffix: str = "") -> None:
         """Remove the objects of a bucket whose keys end so, in all their versions."""
@@ -64,18 +67,37 @@ class Scene:
         event["detail"]["bucket"]["name"] = self.laboratory.cloud.outputs[bucket]
         event["detail"]["object"]["key"] = key
         self._send(queue, event)
+        self.wait()
 
     def send_end(self, queue: str, execution: str) -> None:
-        """Put the news that an execution was stopped into a queue."""
+        """Put the news that an execution was stopped into a queue, whose messages come again until they are handled."""
         event = json.loads(RECORDED_END.read_text())
         event["detail"]["name"] = execution
         self._send(queue, event)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait for the end of everything.
+
+        What the status function cannot tell comes again for ever; that is given up after some rounds.
+        """
+        cloud, rounds = self.laboratory.cloud, 0
+        while (standing := cloud.standing()) is not Standing.IDLE:
+            rounds += standing is Standing.WAITING
+            if rounds > PATIENCE:
+                sqs = cloud.client("sqs")
+                sqs.purge_queue(QueueUrl=self._url("EndsDeadLetterQueue"))
+                rounds = 0
+            time.sleep(0.05)
 
     def _send(self, queue: str, event: dict[str, Any]) -> None:
         sqs = self.laboratory.cloud.client("sqs")
-        (url,) = [url for url in sqs.list_queues()["QueueUrls"] if f"-{queue}-" in url]
-        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event))
-        self.laboratory.wait()
+        sqs.send_message(QueueUrl=self._url(queue), MessageBody=json.dumps(event))
+
+    def _url(self, queue: str) -> str:
+        urls = self.laboratory.cloud.client("sqs").list_queues()["QueueUrls"]
+        (url,) = [url for url in urls if f"-{queue}-" in url]
+        return str(url)
 
     def repeat(self, function: str, manifest: str) -> None:
         """Have a function do the first task of a manifest once more."""
@@ -128,9 +150,9 @@ def a_job_is_asked_for_again(scene: Scene) -> None:
     s3, bucket = scene.laboratory.cloud.client("s3"), scene.laboratory.cloud.outputs["WorkBucket"]
     for key, plan in scene.laboratory.objects("WorkBucket", "plan.json").items():
         s3.put_object(Bucket=bucket, Key=key, Body=plan)
-    scene.laboratory.wait()
+    scene.wait()
     scene.upload()
-    scene.laboratory.wait()
+    scene.wait()
 
 
 def a_task_fails(scene: Scene) -> None:
@@ -140,7 +162,7 @@ def a_task_fails(scene: Scene) -> None:
     for key in scene.laboratory.objects("WorkBucket", ".run"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"spoilt")
     scene.upload()
-    scene.laboratory.wait()
+    scene.wait()
 
 
 def messages_end_as_dead_letters(scene: Scene) -> None:

@@ -22,9 +22,9 @@ from .conftest import Laboratory
 from .stories import STORIES, Scene, Story, a_job_succeeds
 
 PARTS = (
-    "AnnotateRole work", "IsotopesRole work", "LauncherRole work", "MergeRole work", "PartitionRole work", "PlannerRole results",
-    "PlannerRole work", "RenderRole results", "RenderRole work", "SortRole work", "StatusRole results",
-    "StatusRole work",
+    "AnnotateRole work", "IsotopesRole work", "LauncherRole work", "MergeRole work", "PartitionRole work",
+    "PlannerRole results", "PlannerRole work", "RenderRole results", "RenderRole work", "SortRole work",
+    "StatusRole results", "StatusRole work",
 )  # fmt: skip
 UNNEEDED = {
     # Only an object of more than 64 MiB is written in parts, which are removed when that breaks off.
