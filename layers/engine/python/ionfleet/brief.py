@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from ionfleet.damage import read_intact
 from ionfleet.store import ObjectStore
 
 
@@ -75,5 +76,5 @@ def plan_key(execution: str) -> str:
 
 
 def read_brief(work: ObjectStore, key: str) -> PlanBrief:
-    """Read a plan from the work bucket."""
-    return PlanBrief.model_validate_json(work.get(key))
+    """Read a plan from the work bucket; one that is none is a `DamagedObjectError`."""
+    return read_intact(work, key, PlanBrief.model_validate_json)

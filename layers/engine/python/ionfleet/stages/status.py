@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from ionfleet.brief import PlanBrief, plan_key, read_brief
+from ionfleet.damage import read_intact
 from ionfleet.errors import InvalidInputError
 from ionfleet.identity import timestamp
 from ionfleet.jobs import End, Failure, State, end_attempt, end_message
@@ -46,6 +47,9 @@ class Outcome:
     stages: Mapping[str, str] = field(default_factory=dict)
     error: Mapping[str, str] = field(default_factory=dict)
     over: Mapping[str, str] = field(default_factory=dict)
+
+
+_FACTS = TypeAdapter(dict[str, Any])
 
 
 class FailedTask(BaseModel):
@@ -138,7 +142,7 @@ def _failure(work: ObjectStore, execution: str, outcome: Outcome) -> Failure:
     """Return why an execution failed: a failed task's own reason says more than that of the map around it."""
     record = next(iter(work.list(f"failures/{execution}/")), None)
     if record is not None and outcome.state == "FAILED":
-        task = FailedTask.model_validate_json(work.get(record.key))
+        task = read_intact(work, record.key, FailedTask.model_validate_json)
         reason = _reason(task.Error, task.Cause)
         return reason.model_copy(update={"stage": task.stage, "task": task.task, "object": record.key})
     reason = _reason(outcome.error.get("Error") or outcome.state, outcome.error.get("Cause") or "")
@@ -149,10 +153,10 @@ def _reason(error: str, cause: str) -> Failure:
     """Return the error and message in what Step Functions says: a function's cause is JSON with both in it."""
     try:
         said = json.loads(cause)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     if isinstance(said, dict) and "errorMessage" in said:
-        return Failure(error=said.get("errorType") or error, message=str(said["errorMessage"])[:MAX_MESSAGE])
+        return Failure(error=str(said.get("errorType") or error), message=str(said["errorMessage"])[:MAX_MESSAGE])
     return Failure(error=error, message=cause[:MAX_MESSAGE] or "Step Functions gives no cause.")
 
 
@@ -161,8 +165,7 @@ def _last_stage(stages: Mapping[str, str]) -> str | None:
 
 
 def _read_facts(work: ObjectStore, execution: str) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(work.get(f"jobs/{execution}/tables/facts.json"))
-    return facts
+    return read_intact(work, f"jobs/{execution}/tables/facts.json", _FACTS.validate_json)
 
 
 def _publish(work: ObjectStore, results: ObjectStore, plan: PlanBrief, summary: bytes) -> None:
