@@ -1,8 +1,9 @@
 # One command each. Everything is installed into .venv, pinned by the lock files in requirements/.
 PYTHON ?= python3
 BIN := .venv/bin
+SECONDS ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-reference bench lint format layers synth lock clean
+.PHONY: help install demo test test-reference fuzz bench lint format layers synth lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -20,6 +21,10 @@ help: ## this list
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
+.venv/fuzz.stamp: .venv/dev.stamp requirements/fuzz.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
 install: .venv/run.stamp ## create .venv with the `ionfleet` command in it
 	@echo "Installed: $(BIN)/ionfleet"
 
@@ -34,6 +39,10 @@ test: .venv/dev.stamp ## all tests that need nothing from elsewhere
 
 test-reference: .venv/dev.stamp ## compare with METASPACE's numbers (needs the reference data beside the project)
 	@$(BIN)/python -m pytest -m reference tests/reference
+
+fuzz: .venv/fuzz.stamp ## fuzz every reader of what others write (SECONDS=60 for each)
+	@$(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) --folder .fuzz
+	@$(BIN)/python -m pytest -q --hypothesis-profile=deep tests/property/test_untrusted_inputs.py
 
 bench: install ## time the kernels, each beside its floor
 	@$(BIN)/python bench/kernels.py
@@ -57,6 +66,7 @@ lock: ## pin the dependencies anew
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements/run.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --group dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements/fuzz.in -o requirements/fuzz.txt
 
 clean: ## remove what was built, but not results
-	@rm -rf .venv cdk.out layers/*/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv cdk.out layers/*/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz

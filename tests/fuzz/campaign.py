@@ -80,7 +80,9 @@ def report(results: list[Result], seconds: int) -> str:
 def main() -> None:
     """Run."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("targets", nargs="*", choices=[*NAMES, []], default=[], help="all of them unless some are named")
+    parser.add_argument(
+        "targets", nargs="*", choices=[*NAMES, []], default=[], help="all of them unless some are named"
+    )
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     parser.add_argument("--folder", type=Path, default=Path(".fuzz"), help="keeps corpora and crashes")
     parser.add_argument("--repeat", type=Path, help="an input to run once, for the one target that is named")

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["ionfleet", "ionfleet_aws", "pyimzml"]):
-    from .registry import Target, cases, load
+from .registry import Target, cases, load
 
+INSTRUMENTED = ["ionfleet", "ionfleet_aws", "pyimzml"]
 SECONDS_AN_INPUT = 20
 MEGABYTES = 1536
 LONGEST_INPUT = 16_384
@@ -40,8 +40,10 @@ class Recorder:
             self._keep(data, error)
 
     def _keep(self, data: bytes, error: Exception) -> None:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        kind = f"{type(error).__name__}-{Path(where.filename).stem}-{where.lineno}"
+        frames = traceback.extract_tb(error.__traceback__)
+        asked = [frame for frame in frames if Path(frame.filename).parent.name == "targets"][-1:]
+        places = (f"{Path(frame.filename).stem}-{frame.lineno}" for frame in (*asked, frames[-1]))
+        kind = "-".join((type(error).__name__, *dict.fromkeys(places)))
         if len(data) >= self._smallest.get(kind, sys.maxsize):
             return
         self._smallest[kind] = len(data)
@@ -56,7 +58,8 @@ def main() -> None:
     corpus, crashes = folder / "corpus", folder / "crashes"
     for path in (corpus, crashes):
         path.mkdir(parents=True, exist_ok=True)
-    target = load(name)
+    with atheris.instrument_imports(include=INSTRUMENTED):
+        target = load(name)
     for seed in (*target.seeds().values(), *cases(name).values()):
         (corpus / hashlib.sha256(seed).hexdigest()[:20]).write_bytes(seed)
     (folder / "words.dict").write_text("".join(f'"{_escaped(word)}"\n' for word in target.WORDS))

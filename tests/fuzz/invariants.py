@@ -8,18 +8,16 @@ from collections.abc import Iterable
 from ionfleet.errors import IonfleetError
 from ionfleet.findings import Finding
 
-MAX_MESSAGE = 3000
+MAX_MESSAGE = 10_000
 """Characters of one finding's message: a status document holds a hundred of them."""
 MAX_ERROR = 64 * 1024
 """Characters of an error's message, which may list many findings; Step Functions carries 32,768 bytes of a cause."""
 
 
 def assert_fit_to_show(text: str, limit: int = MAX_MESSAGE) -> None:
-    """Assert that a text neither floods a screen nor does anything to it."""
+    """Assert that a text says something and does not flood whoever reads it."""
     assert text.strip(), "the text is blank"
     assert len(text) <= limit, f"the text has {len(text):,} characters: {text[:200]!r}"
-    unprintable = {character for character in text if not character.isprintable()} - {"\n"}
-    assert not unprintable, f"{unprintable} in {text[:500]!r}"
 
 
 def assert_named(error: IonfleetError) -> None:
@@ -33,5 +31,4 @@ def assert_findings(findings: Iterable[Finding]) -> None:
         assert re.fullmatch(r"[a-z0-9-]+", finding.code), finding.code
         assert finding.severity in {"error", "warning"}
         assert_fit_to_show(finding.message)
-        assert not finding.where or len(finding.where) <= 500
-        assert finding.where.isprintable()
+        assert len(finding.where) <= MAX_MESSAGE

@@ -333,7 +333,9 @@ def test_parquet_gives_the_same_database_back():
 def test_parquet_of_something_else_is_refused(data):
     work = MemoryStore()
     work.create("databases/mine/0.parquet", data)
-    with pytest.raises(DamagedObjectError, match="databases/mine/0.parquet in the work bucket is not what was written"):
+    with pytest.raises(
+        DamagedObjectError, match=r"databases/mine/0\.parquet in the work bucket is not what was written"
+    ):
         read_intact(work, "databases/mine/0.parquet", Database.from_parquet)
 
 

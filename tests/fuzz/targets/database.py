@@ -33,7 +33,7 @@ def seeds() -> dict[str, bytes]:
         "gzip": gzip.compress(plain, mtime=0),
         "utf-16": plain.decode().encode("utf-16"),
         "western": "id\tname\tformula\n1\tCafé\tC8H10N4O2\n".encode("cp1252"),
-        "bad-rows": b"id\tname\tformula\n\tx\tC\n2\t\tC\n3\ty\tQq\n4\tz\n5\tw\tC.N\n6\t\"v\nw\"\tC\n",
+        "bad-rows": b'id\tname\tformula\n\tx\tC\n2\t\tC\n3\ty\tQq\n4\tz\n5\tw\tC.N\n6\t"v\nw"\tC\n',
     }
 
 

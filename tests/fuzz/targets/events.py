@@ -18,8 +18,10 @@ from ..invariants import assert_named
 RECORDED = Path(__file__).parents[3] / "events"
 TASKS = (SortTask, IsotopeTask, SegmentTask, RenderTask, StageTask)
 WORDS = (
-    b'"Records"', b'"body"', b'"messageId"', b'"detail"', b'"detail-type"', b'"object"', b'"bucket"', b'"key"', b'"name"',
-    b'"execution"', b'"outcome"', b'"FAILED"', b'"SUCCEEDED"', b'"stages"', b'"error"', b'"Error"', b'"Cause"', b'"time"',
+    b'"Records"', b'"body"', b'"messageId"', b'"detail"', b'"detail-type"', b'"object"', b'"bucket"', b'"key"',
+    b'"name"',
+    b'"execution"', b'"outcome"', b'"FAILED"', b'"SUCCEEDED"', b'"stages"', b'"error"', b'"Error"', b'"Cause"',
+    b'"time"',
     b'"plan"', b'"stage"', b'"task"', b'"first"', b'"stop"', b"null", b"-1", b"1e9", b'"0001-01-01T00:00:00+14:00"',
     b'"\\ud800"', b"{", b"}", b"[", b"]", b'"job-00000000000000000000"', b"NaN",
 )  # fmt: skip

@@ -12,15 +12,15 @@ from ionfleet.imzml import index_imzml, inspect_imzml
 from ionfleet.index import TYPE_MASK, ZLIB, SpectraIndex
 from ionfleet.spectra import read_peaks
 
-from ...unit.imzml_files import PLAIN, UUID, Dataset, document, header, make, spectrum_xml
-from ...unit.imzml_files import ZLIB as COMPRESSED
+from ...unit.imzml_files import PLAIN, UUID, Dataset, Place, document, header, make, spectrum_xml
 from ..invariants import assert_findings, assert_named
 
 IBD = UUID + bytes(range(256)) * 16
 MAX_POINTS = 200_000
 
 WORDS = (
-    b"<spectrum>", b"</spectrum>", b"<binaryDataArray>", b"</binaryDataArray>", b"<scan>", b"</scan>", b"<spectrumList ",
+    b"<spectrum>", b"</spectrum>", b"<binaryDataArray>", b"</binaryDataArray>", b"<scan>", b"</scan>",
+    b"<spectrumList ",
     b"</spectrumList>", b"<referenceableParamGroup id=", b'<referenceableParamGroupRef ref="', b"<indexedmzML>",
     b"<fileDescription>", b"</fileDescription>", b"<fileContent>", b"<scanSettings ", b"<instrumentConfiguration ",
     b"<componentList>", b"<analyzer>", b"<cvParam ", b'accession="', b'name="', b'value="', b'unitAccession="', b'id="',
@@ -103,8 +103,6 @@ def _check_peaks(index: SpectraIndex) -> None:
 
 
 def _continuous() -> Dataset:
-    from ...unit.imzml_files import Place
-
     shared = Place(16, 4, 32)
     spectra = [spectrum_xml(i, 2 * i, shared, Place(48 + 16 * i, 4, 16)) for i in range(3)]
     return Dataset(document(spectra).replace("IMS:1000031", "IMS:1000030"))
@@ -120,15 +118,12 @@ def _prefixed() -> Dataset:
 
 def _inline() -> Dataset:
     """Return a file whose arrays say themselves what they are, and whose spectra state what is in them."""
-    from ...unit.imzml_files import Place
-
     stated = '<cvParam accession="MS:1000285" value="6"/><cvParam accession="MS:1000528" value="50.5"/>'
     text = spectrum_xml(1, 1, Place(16, 2, 16), Place(32, 2, 8), stated)
     for group, role, kind in (("mzArray", "MS:1000514", "MS:1000523"), ("intensityArray", "MS:1000515", "MS:1000521")):
         own = f'<cvParam accession="{role}"/><cvParam accession="{kind}"/>{PLAIN}'
         text = text.replace(f'<referenceableParamGroupRef ref="{group}"/>', own)
-    head = header(compression=COMPRESSED)
-    settings = '<component><cvParam accession="MS:1000484"/><cvParam accession="MS:1000800" value="70000"/></component>'
-    return Dataset(
-        document([text], head.replace("</instrumentConfiguration>", f"<componentList>{settings}</componentList></instrumentConfiguration>"))
-    )
+    analyzer = '<cvParam accession="MS:1000484"/><cvParam accession="MS:1000800" value="70000"/>'
+    end = "</instrumentConfiguration>"
+    head = header().replace(end, f"<componentList><analyzer>{analyzer}</analyzer></componentList>{end}")
+    return Dataset(document([text], head))

@@ -20,6 +20,7 @@ from ..choices import Choices
 from ..invariants import assert_findings, assert_named
 
 ROLES = ("mz", "intensity")
+FACTS = ("offset", "length", "encoded", "type")
 MAX_POINTS = 100_000
 WORDS = (b"\0\0\0\0\0\0\xf0\x7f", b"\0\0\xc0\x7f", b"\0\0\x80\x7f", b"\xff" * 8, b"x\x9c", zlib.compress(b"\1" * 32))
 _EDGES = (0, 1, -1, 2**31, -(2**31), 2**32, 2**62, 2**63 - 1, -(2**63))
@@ -68,13 +69,13 @@ def _dataset(choices: Choices) -> tuple[dict[str, Any], bytes]:
     """Lay arrays down one after the other, some of them compressed, and now and then lie about one."""
     ibd = bytearray(choices.take(16))
     count = choices.integer(1, 6)
-    rows: dict[str, list[int]] = {f"{role}_{name}": [] for role in ROLES for name in ("offset", "length", "encoded", "type")}
+    rows: dict[str, list[int]] = {f"{role}_{name}": [] for role in ROLES for name in FACTS}
     shared = choices.integer(0, 3) == 0
     for number in range(count):
         points = choices.integer(0, 9) if number == 0 or not shared else rows["mz_length"][0]
         for role in ROLES:
             if shared and number and role == "mz":
-                for name in ("offset", "length", "encoded", "type"):
+                for name in FACTS:
                     rows[f"mz_{name}"].append(rows[f"mz_{name}"][0])
             else:
                 _put(choices, rows, ibd, role, points)

@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 
-from ionfleet.brief import PlanBrief, read_brief
+from ionfleet.brief import read_brief
 from ionfleet.chunks import IonTable
 from ionfleet.damage import read_intact
 from ionfleet.databases import Database
@@ -16,14 +16,13 @@ from ionfleet.errors import DamagedObjectError
 from ionfleet.index import SpectraIndex
 from ionfleet.jobs import End, read_end
 from ionfleet.parquet import read_table
-from ionfleet.plan import Plan, read_plan
+from ionfleet.plan import Plan, Stores, read_plan
 from ionfleet.runs import BLOCK, RunIndex, read_ranges
 from ionfleet.stages.common import read_counts
 from ionfleet.stages.render import read_images
 from ionfleet.store import MemoryStore
 
 from ...unit.imzml_files import make
-from ...unit.memory_cloud import empty_cloud
 from ...unit.small_jobs import SmallJob, database
 from ..invariants import assert_named
 
@@ -87,8 +86,8 @@ def _table(work: MemoryStore, data: bytes) -> None:
 
 
 def _images(work: MemoryStore, data: bytes) -> None:
-    stores = empty_cloud()
-    stores.work.create(f"jobs/{JOB}/segments/000000.images.parquet", data)
+    work.create(f"jobs/{JOB}/segments/000000.images.parquet", data)
+    stores = Stores(input=MemoryStore(), work=work, results=MemoryStore())
     for image in read_images(stores, JOB, 0, {"C6H13O6", "C3H8NO2"}):
         assert len(image.pixel) == len(image.intensity)
 
@@ -102,7 +101,6 @@ def _plan(work: MemoryStore, data: bytes) -> None:
 def _brief(work: MemoryStore, data: bytes) -> None:
     work.create("plan.json", data)
     brief = read_brief(work, "plan.json")
-    assert PlanBrief.model_validate_json(brief.model_dump_json()) == brief
     assert brief.launch_input()["execution"] == brief.execution
 
 

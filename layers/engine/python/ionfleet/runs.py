@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt
 
 from ionfleet.errors import DamagedObjectError
 from ionfleet.store import ObjectStore
@@ -31,7 +31,7 @@ class _Head(BaseModel):
 
     peaks: NonNegativeInt
     dropped: NonNegativeInt
-    last_mz: float
+    last_mz: FiniteFloat
     blocks: NonNegativeInt
 
 

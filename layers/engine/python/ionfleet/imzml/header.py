@@ -54,6 +54,7 @@ class HeaderBuilder:
         self._on_spectra = on_spectra
         self._elements = 0
         self._skipping = 0
+        self._wrapped = False
         self.open: list[Element] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -68,8 +69,10 @@ class HeaderBuilder:
             self._append(local, attributes)
         elif local == "mzML":
             self.open.append(Element(XMLNS_PREFIX + local))
-        elif local != "indexedmzML":
+        elif local != "indexedmzML" or self._wrapped:
             raise self._reader.not_imzml(f"its first element is <{name[:40]}>, where <mzML> is expected")
+        else:
+            self._wrapped = True
 
     def end(self, _: str) -> None:
         """Close an element."""
