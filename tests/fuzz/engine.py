@@ -16,6 +16,7 @@ from pathlib import Path
 
 import atheris
 
+from .mutation import mutate
 from .registry import Target, cases, load
 
 INSTRUMENTED = ["ionfleet", "ionfleet_aws", "pyimzml"]
@@ -76,7 +77,12 @@ def main() -> None:
         "print_final_stats": 1,
     }
     arguments = [f"-{option}={value}" for option, value in options.items()]
-    atheris.Setup([sys.argv[0], *arguments, str(corpus)], Recorder(target, crashes))
+
+    def change(data: bytes, longest: int, seed: int) -> bytes:
+        return mutate(data, longest, seed, target.WORDS) if seed % 2 else bytes(atheris.Mutate(data, longest))
+
+    recorder = Recorder(target, crashes)
+    atheris.Setup([sys.argv[0], *arguments, str(corpus)], recorder, custom_mutator=change)
     atheris.Fuzz()
 
 
