@@ -42,15 +42,19 @@ def fuzz(target: str, seconds: int, folder: Path) -> Result:
     with (folder / "log.txt").open("wb") as log:
         done = subprocess.run(command, stdout=log, stderr=log, check=False)
     said = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
-    crashes = tuple(sorted(file for file in (folder / "crashes").glob("*") if file.suffix != ".txt"))
+    return read_result(target, said, folder, done.returncode)
+
+
+def read_result(target: str, said: str, folder: Path, exit_code: int) -> Result:
+    """Return the figures that libFuzzer printed, and what it left in the folder."""
     return Result(
         target=target,
         executions=_last_number(r"number_of_executed_units:\s*([0-9]+)|^#([0-9]+)", said),
         edges=_last_number(r"cov: ([0-9]+)", said),
         new_inputs=_last_number(r"new_units_added:\s*([0-9]+)", said),
         corpus=len(list((folder / "corpus").glob("*"))),
-        crashes=crashes,
-        exit_code=done.returncode,
+        crashes=tuple(sorted(file for file in (folder / "crashes").glob("*") if file.suffix != ".txt")),
+        exit_code=exit_code,
     )
 
 
