@@ -15,7 +15,7 @@ def test_the_last_figures_of_a_log_count(tmp_path: Path) -> None:
     (tmp_path / "crashes").mkdir()
     (tmp_path / "crashes" / "KeyError-x-1").write_bytes(b"x")
     (tmp_path / "crashes" / "KeyError-x-1.txt").write_text("Traceback")
-    log = "#2 INITED cov: 3 ft: 3\n#91 NEW cov: 14 ft: 20\nstat::number_of_executed_units: 120\nstat::new_units_added: 7\n"
+    log = "#2 INITED cov: 3\n#91 NEW cov: 14 ft: 20\nstat::number_of_executed_units: 120\nstat::new_units_added: 7\n"
     crash = tmp_path / "crashes" / "KeyError-x-1"
     assert read_result("imzml", log, tmp_path, 0) == Result("imzml", 120, 14, 7, 1, (crash,), 0)
 

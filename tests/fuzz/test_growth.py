@@ -18,7 +18,7 @@ from .registry import load
 SECONDS = 30
 GROUPS = 250
 REFERENCES = 700
-PARAMETERS = "<cvParam accession='MS:1'/>" * 8000
+PARAMETERS = "<cvParam accession='MS:1'/>" * 4000
 """As much as a header may have of each, nearly; it has some of its own."""
 
 

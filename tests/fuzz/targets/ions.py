@@ -19,7 +19,7 @@ WORDS = (
     b"+H", b"+Na", b"-H", b"[M]+", b"[M]-", b"-H2O", b"+C2H2O", b" ", b"\n", b"v1", b"v3", b"metaspace", b"C6H12O6",
     b"He", b"Cx3", b"C29999", b"H29999", b"D", b"(CH2)9", b"C0",
 )  # fmt: skip
-MAX_ITEMS = 4
+MAX_ITEMS = 3
 
 
 def seeds() -> dict[str, bytes]:
@@ -54,7 +54,7 @@ def check(data: bytes) -> None:
 
 
 def _settings(adducts: str, losses: str, modifications: str, options: list[str]) -> IonSettings:
-    number = next((int(word) for word in options if word.isascii() and word.isdigit() and 1 <= int(word[:3]) <= 80), 20)
+    number = next((int(word) for word in options if word.isascii() and word.isdigit() and 1 <= int(word[:3]) <= 80), 2)
     return IonSettings(
         adducts=tuple(adducts.split()[:MAX_ITEMS]),
         neutral_losses=tuple(losses.split()[:MAX_ITEMS]),
