@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ionfleet.damage import read_intact
 from ionfleet.databases import MAX_BYTES, Database, bundled_database, inspect_database, read_database
 from ionfleet.errors import InvalidConfigurationError, InvalidDatabaseError, TransientError
 from ionfleet.findings import Finding, errors_of
@@ -158,7 +159,7 @@ def _load(stores: Stores, reference: str, skip_invalid: bool, compatibility: Com
 def _load_table(stores: Stores, key: str, findings: tuple[Finding, ...]) -> StoredDatabase:
     if stores.work.head(key) is None:
         raise _unknown(stores.work, key)
-    database = Database.from_parquet(stores.work.get(key))
+    database = read_intact(stores.work, key, Database.from_parquet)
     return StoredDatabase(key, replace(database, findings=findings))
 
 

@@ -472,6 +472,8 @@ def _problem(details: Any) -> str:
     location = details["loc"]
     if details["type"] == "extra_forbidden":
         return _unknown_field(location)
+    if details["type"] == "json_invalid":  # what Python's parser takes, but not pydantic's: deeper nesting
+        return f"it cannot be read ({details['ctx']['error']}); make it flatter"
     if details["type"] == "value_error":
         reason = str(details["ctx"]["error"])
         return f"{location[0]}: {reason}" if location else reason

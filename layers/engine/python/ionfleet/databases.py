@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from ionfleet.errors import InvalidConfigurationError, InvalidDatabaseError
 from ionfleet.findings import Finding, errors_of, report
 from ionfleet.formula import Compatibility, InvalidFormulaError, check_formula, format_formula, parse_formula
+from ionfleet.parquet import read_table
 
 if TYPE_CHECKING:
     import _csv
@@ -157,22 +158,14 @@ class Database:
 
     @classmethod
     def from_parquet(cls, data: bytes) -> Database:
-        """Return the database that `to_parquet` wrote.
-
-        Raises
-        ------
-        InvalidDatabaseError
-            The bytes are something else.
-
-        """
-        try:
-            table = pq.read_table(io.BytesIO(data))
-            facts = json.loads((table.schema.metadata or {})[b"ionfleet"])
-            return cls(facts["name"], table.replace_schema_metadata(None))
-        except (pa.ArrowInvalid, KeyError, ValueError) as error:
-            raise InvalidDatabaseError(
-                "This is not a database imported by Ionfleet; import the original table again."
-            ) from error
+        """Return the database that `to_parquet` wrote; errors as `ionfleet.parquet.read_table`."""
+        table = read_table(data)
+        facts = json.loads((table.schema.metadata or {})[b"ionfleet"])
+        if tuple(table.column_names[: len(REQUIRED)]) != REQUIRED or not isinstance(facts["name"], str):
+            raise ValueError(f"a table of {_listed(table.column_names)}")
+        if any(column.type != pa.string() or column.null_count for column in table.columns):
+            raise ValueError("cells that are no text")
+        return cls(facts["name"], table.replace_schema_metadata(None))
 
 
 def read_database(

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from ionfleet.findings import Finding
 
@@ -73,12 +74,11 @@ class DatasetHeader:
 
     @staticmethod
     def from_json(text: str | bytes) -> DatasetHeader:
-        """Read what `to_json` wrote."""
-        facts = json.loads(text)
-        size = facts["pixel_size_um"]
-        facts["pixel_size_um"] = None if size is None else (size[0], size[1])
-        facts["findings"] = tuple(Finding(**finding) for finding in facts["findings"])
-        return DatasetHeader(**facts)
+        """Read what `to_json` wrote; `ValueError` for anything else."""
+        return _HEADER.validate_json(text)
+
+
+_HEADER = TypeAdapter(DatasetHeader)
 
 
 @dataclass(frozen=True)
@@ -172,13 +172,17 @@ class SpectraIndex:
         begin = first // ROW_GROUP
         end = max(begin, -(-stop // ROW_GROUP))
         table = file.read_row_groups(list(range(begin, end)))
-        columns: dict[str, Any] = {
-            name: table.column(name).to_numpy().astype(dtype, copy=False)
-            for name, dtype in _COLUMNS.items()
-            if name in table.column_names
-        }
+        columns = {name: _column(table, name) for name in _COLUMNS if name in table.column_names}
         return SpectraIndex(header=header, first=begin * ROW_GROUP, **columns).rows(first, stop)
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name in _COLUMNS}
         return {name: column for name, column in values.items() if column is not None}
+
+
+def _column(table: pa.Table, name: str) -> Any:
+    """Return a column as the array that was written; `ValueError` where it is another."""
+    column = table.column(name)
+    if column.type != pa.from_numpy_dtype(np.dtype(_COLUMNS[name])) or column.null_count:
+        raise ValueError(f"column {name} is {column.type} with {column.null_count} nulls")
+    return column.to_numpy()

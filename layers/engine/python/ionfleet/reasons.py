@@ -58,7 +58,7 @@ def _function_error(cause: str) -> Mapping[str, object] | None:
     """Return Lambda's error object; None where the cause is something else."""
     try:
         said = json.loads(cause)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) and "errorMessage" in said else None
 

@@ -18,6 +18,8 @@ from ionfleet.index import Analyzer
 
 _MAX_BYTES = 16 << 20
 _MAX_ELEMENTS = 10_000
+# Each reference is followed through all the groups behind it, which costs the product of these.
+_AT_MOST = {"referenceableParamGroup": 256, "referenceableParamGroupRef": 1000}
 _SKIPPED = frozenset(
     {"cvList", "sourceFileList", "contact", "sampleList", "softwareList", "dataProcessingList", "userParam"}
 )
@@ -53,7 +55,9 @@ class HeaderBuilder:
         self._log = log
         self._on_spectra = on_spectra
         self._elements = 0
+        self._counts = dict.fromkeys(_AT_MOST, 0)
         self._skipping = 0
+        self._wrapped = False
         self.open: list[Element] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -68,8 +72,10 @@ class HeaderBuilder:
             self._append(local, attributes)
         elif local == "mzML":
             self.open.append(Element(XMLNS_PREFIX + local))
-        elif local != "indexedmzML":
+        elif local != "indexedmzML" or self._wrapped:
             raise self._reader.not_imzml(f"its first element is <{name[:40]}>, where <mzML> is expected")
+        else:
+            self._wrapped = True
 
     def end(self, _: str) -> None:
         """Close an element."""
@@ -79,6 +85,8 @@ class HeaderBuilder:
             self.open.pop()
 
     def _append(self, local: str, attributes: dict[str, str]) -> None:
+        if local in _AT_MOST:
+            self._count(local)
         self._elements += 1
         self._check_depth()
         if self._elements > _MAX_ELEMENTS or self._reader.position > _MAX_BYTES:
@@ -90,6 +98,15 @@ class HeaderBuilder:
         self.open.append(SubElement(self.open[-1], XMLNS_PREFIX + local, attributes))
         if attributes.get("accession") in _UNREADABLE_TERMS:
             self.open[-2].remove(self.open[-1])
+
+    def _count(self, local: str) -> None:
+        self._counts[local] += 1
+        if self._counts[local] > _AT_MOST[local]:
+            message = (
+                f"The header of the imzML, all before its spectra, has more than {_AT_MOST[local]:,} elements "
+                f"<{local}>. Export the dataset again."
+            )
+            raise UnreadableError("header-too-large", message)
 
     def _check_depth(self) -> None:
         if len(self.open) + self._skipping > MAX_DEPTH:

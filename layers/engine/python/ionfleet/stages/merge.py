@@ -8,13 +8,14 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ionfleet.chunks import matrix_of, parquet_bytes
+from ionfleet.damage import read_counts, read_intact
 from ionfleet.fdr import LEVELS
+from ionfleet.parquet import read_table
 from ionfleet.plan import Plan, RenderTask, StageTasks, Stores, read_plan
 from ionfleet.planning import RENDER_TASK_IONS, cut_range
-from ionfleet.stages.common import job_database, manifest_lines, segment_key, table_key
+from ionfleet.stages.common import PARTITION_COUNTS, job_database, manifest_lines, segment_key, table_key
 from ionfleet.tables import CsvHead, DatabaseMetrics, annotation_table, annotations_csv, database_metrics, flat_metrics
 
 LISTED_INVALID = 1000
@@ -27,8 +28,8 @@ def merge(stores: Stores, plan_key: str) -> StageTasks:
     stage = StageTasks(tasks=0, manifest=f"manifests/{plan.execution}/render.jsonl")
     facts_key = table_key(plan.execution, "facts.json")
     if stores.work.head(facts_key) is not None:
-        return stage.model_copy(update={"tasks": json.loads(stores.work.get(facts_key))["render_tasks"]})
-    partition = json.loads(stores.work.get(f"manifests/{plan.execution}/partition.json"))
+        return stage.model_copy(update={"tasks": read_counts(stores.work, facts_key, "render_tasks")["render_tasks"]})
+    partition = read_counts(stores.work, f"manifests/{plan.execution}/partition.json", *PARTITION_COUNTS)
     measured = _read_segments(stores, plan, partition["tasks"])
     settings, charge = plan.configuration.ions, plan.configuration.charge
     databases = [job_database(stores, plan, number) for number in range(len(plan.databases))]
@@ -56,8 +57,7 @@ def _read_segments(stores: Stores, plan: Plan, segments: int) -> pa.Table:
     """Read the metrics of all segments, with the segment each ion came from."""
     parts = []
     for number in range(segments):
-        data = stores.work.get(segment_key(plan.execution, number, "metrics.parquet"))
-        part = pq.read_table(pa.BufferReader(data))
+        part = read_intact(stores.work, segment_key(plan.execution, number, "metrics.parquet"), read_table)
         parts.append(part.append_column("segment", pa.array(np.full(len(part), number, np.int32))))
     return pa.concat_tables(parts).combine_chunks()
 

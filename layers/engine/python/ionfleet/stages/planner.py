@@ -15,6 +15,7 @@ from typing import Literal
 from ionfleet import catalog
 from ionfleet.brief import plan_key, read_brief
 from ionfleet.configuration import MAX_BYTES, JobConfiguration, ResolvedConfiguration, resolve
+from ionfleet.damage import read_intact
 from ionfleet.errors import (
     InvalidConfigurationError,
     InvalidDatabaseError,
@@ -260,7 +261,7 @@ def _read_index(stores: Stores, pair: _Pair) -> SpectraIndex:
     """Return the dataset's index, made from its imzML where it is not there yet."""
     key = f"datasets/{pair.dataset}/index.parquet"
     if stores.work.head(key) is not None:
-        return SpectraIndex.read(stores.work.get(key))
+        return read_intact(stores.work, key, SpectraIndex.read)
     reader = RangeReader(stores.input, pair.imzml.key, pair.imzml.size)
     uuid = stores.input.get_range(pair.ibd.key, 0, UUID_BYTES)
     with io.BufferedReader(reader, READ_AHEAD) as stream:

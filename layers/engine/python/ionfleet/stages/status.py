@@ -6,15 +6,15 @@ execution that was stopped, timed out or failed, and messages that ended in a de
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from ionfleet.brief import PlanBrief, plan_key, read_brief
+from ionfleet.damage import read_intact
 from ionfleet.errors import AttemptEndedError, DamagedObjectError, InvalidInputError
 from ionfleet.identity import timestamp
 from ionfleet.jobs import End, Failure, State, end_attempt, end_message, read_end
@@ -59,6 +59,9 @@ class Outcome:
     stages: Mapping[str, str] = field(default_factory=dict)
     error: Mapping[str, str] = field(default_factory=dict)
     over: Mapping[str, str] = field(default_factory=dict)
+
+
+_FACTS = TypeAdapter(dict[str, Any])
 
 
 class FailedTask(BaseModel):
@@ -231,7 +234,10 @@ def _failure(work: ObjectStore, execution: str, outcome: Outcome) -> Failure:
     """Return why an execution failed: a failed task's own reason says more than that of the map around it."""
     record = next(iter(work.list(f"failures/{execution}/")), None)
     if record is not None and outcome.state == "FAILED":
-        task = FailedTask.model_validate_json(work.get(record.key))
+        try:
+            task = read_intact(work, record.key, FailedTask.model_validate_json)
+        except DamagedObjectError as damage:
+            return Failure(error=DamagedObjectError.__name__, message=str(damage), object=record.key)
         reason = failure_of(task.Error, task.Cause, task.stage)
         return reason.model_copy(update={"task": task.task, "object": record.key})
     error, cause = outcome.error.get("Error") or "", outcome.error.get("Cause") or ""
@@ -246,8 +252,7 @@ def _last_stage(stages: Mapping[str, str]) -> str | None:
 
 
 def _read_facts(work: ObjectStore, execution: str) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(work.get(f"jobs/{execution}/tables/facts.json"))
-    return facts
+    return read_intact(work, f"jobs/{execution}/tables/facts.json", _FACTS.validate_json)
 
 
 def _publish(work: ObjectStore, results: ObjectStore, plan: PlanBrief, summary: bytes) -> None:
