@@ -123,7 +123,8 @@ def _check_file(file: DatabaseFile, info: ObjectInfo) -> None:
 
 def _refusal(database: Database | None, errors: Sequence[Finding]) -> str:
     if database is None:
-        return " ".join(str(error) for error in errors)
+        rows = f" {len(errors) - 1:,} rows are refused; the first: {errors[0]}." if len(errors) > 1 else ""
+        return f"{errors[-1]}{rows}"
     return (
         f"{len(errors):,} rows are refused, {database.table.num_rows:,} are good; the first: {errors[0]}. Correct them "
         "and upload the file again, or set skip_invalid in a job's configuration to go on with the good ones."

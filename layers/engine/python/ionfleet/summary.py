@@ -10,6 +10,7 @@ from typing import Any
 from ionfleet.brief import PlanBrief
 from ionfleet.jobs import End
 from ionfleet.telemetry import StageCost
+from ionfleet.text import escaped_json
 
 # Stages in the order of the state machine; those of one line run side by side.
 _ORDER = (("sort", "isotopes"), ("partition",), ("annotate",), ("merge",), ("render",), ("publish",))
@@ -70,7 +71,7 @@ def seconds_between(start: str, stop: str) -> float:
 
 def to_json(summary: Mapping[str, Any]) -> bytes:
     """Write a summary as JSON for people."""
-    return json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False).encode()
+    return escaped_json(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)).encode()
 
 
 def _times(stage: str, end: End) -> dict[str, Any]:

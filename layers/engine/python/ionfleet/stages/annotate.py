@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ionfleet.chunks import IonTable, matrix_column, parquet_bytes
-from ionfleet.index import SpectraIndex
+from ionfleet.index import Grid
 from ionfleet.isotopes import tolerance_windows
 from ionfleet.measure import Images, Measured, Patterns, measure
 from ionfleet.plan import SegmentTask, Stores, read_plan
@@ -44,7 +44,7 @@ def annotate(stores: Stores, task: SegmentTask) -> Report:
         return Report(task.task, done_before=True)
     plan = read_plan(stores.work, task.plan)
     ions = IonTable.from_parquet(stores.work.get(segment_key(task.execution, task.task, "ions.parquet")))
-    grid = SpectraIndex.read(stores.work.get(f"datasets/{plan.dataset.id}/index.parquet")).geometry()
+    grid = Grid.read(stores.work.get(f"datasets/{plan.dataset.id}/index.parquet"))
     ranges = merge_windows(*tolerance_windows(ions.mz, plan.configuration.ppm))
     peaks = read_ranges(stores.work, runs_of(stores, plan), *ranges)
     patterns = Patterns(ions.mz, ions.intensity, ions.target)

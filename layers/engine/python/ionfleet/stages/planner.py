@@ -31,6 +31,7 @@ from ionfleet.jobs import Attempt, UploadClaim, claim_upload, error_name, refuse
 from ionfleet.plan import FORMAT_VERSION, Stores
 from ionfleet.stages.plan import DatasetFiles, PlanRequest, write_plan
 from ionfleet.status import (
+    MAX_MESSAGE,
     JobStatus,
     UploadStatus,
     bounded,
@@ -41,6 +42,7 @@ from ionfleet.status import (
     report_waiting,
 )
 from ionfleet.store import ObjectInfo, ObjectStore, RangeReader
+from ionfleet.text import shortened
 from ionfleet.uploads import (
     ConfigurationFile,
     DatabaseFile,
@@ -320,8 +322,8 @@ def _reject(
         at=at,
         dataset=dataset,
         error=error_name(error),
-        message=str(error),
+        message=shortened(str(error), MAX_MESSAGE),
         findings=bounded(findings),
     )
     report_input(delivery.stores.results, status_key, status)
-    return Outcome("rejected", name, dataset, message=str(error))
+    return Outcome("rejected", name, dataset, message=status.message)

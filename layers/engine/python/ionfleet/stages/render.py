@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ionfleet.images import dense_image, encode_png, grey_alpha
-from ionfleet.index import SpectraIndex
+from ionfleet.index import Grid
 from ionfleet.plan import RenderTask, Stores, read_plan
 from ionfleet.stages.common import Report, segment_key, table_key
 from ionfleet.store import ObjectMissingError, RangeReader
@@ -34,7 +34,7 @@ class StoredImage:
 def render(stores: Stores, task: RenderTask) -> Report:
     """Write the PNG of every isotope image of some annotations, named after formula, modifier and peak."""
     plan = read_plan(stores.work, task.plan)
-    grid = SpectraIndex.read(stores.work.get(f"datasets/{plan.dataset.id}/index.parquet")).geometry()
+    grid = Grid.read(stores.work.get(f"datasets/{plan.dataset.id}/index.parquet"))
     chosen = pq.read_table(pa.BufferReader(stores.work.get(table_key(plan.execution, "images.parquet"))))
     sampled, metaspace = grid.mask, plan.configuration.compatibility == "metaspace"
     written = 0

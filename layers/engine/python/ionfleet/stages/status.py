@@ -18,7 +18,7 @@ from ionfleet.brief import PlanBrief, plan_key, read_brief
 from ionfleet.errors import InvalidInputError
 from ionfleet.identity import timestamp
 from ionfleet.jobs import End, Failure, State, end_attempt, end_message
-from ionfleet.status import DatabaseStatus, InputStatus, JobStatus, UploadStatus, report_end, report_input
+from ionfleet.status import MAX_MESSAGE, DatabaseStatus, InputStatus, JobStatus, UploadStatus, report_end, report_input
 from ionfleet.store import ObjectStore
 from ionfleet.summary import build_summary, to_json
 from ionfleet.telemetry import StageCost, read_invocations, summarize
@@ -26,9 +26,6 @@ from ionfleet.uploads import DatabaseFile, refused_status_key, understand
 
 TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet")
 """The result tables, as merge leaves them in the work bucket and as they are published."""
-
-MAX_MESSAGE = 4000
-"""Characters of a failure's message that are passed on."""
 
 
 @dataclass(frozen=True)
