@@ -6,6 +6,7 @@ the name's status document in the results bucket: the one of the file that was u
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -144,7 +145,8 @@ def _load(stores: Stores, reference: str, skip_invalid: bool, compatibility: Com
         if reference.endswith(".parquet"):
             return _load_table(stores, reference, ())
         return _load_file(stores, reference, skip_invalid, compatibility)
-    status = read_status(stores.results, database_status_key(reference), DatabaseStatus)
+    name = unicodedata.normalize("NFC", reference)
+    status = read_status(stores.results, database_status_key(name), DatabaseStatus)
     if status is None:
         raise _unknown(stores.work, reference)
     if status.key is not None:
