@@ -135,7 +135,7 @@ def read_bytes(path: Path, most: int) -> bytes:
     try:
         size = path.stat().st_size
         if size > most:
-            raise InvalidInputError(f"{path} has {size:,} bytes, at most {most:,} are read; make it smaller.")
+            raise InvalidInputError(f"{path} has {size:,} bytes, at most {most:,} are allowed; make it smaller.")
         return path.read_bytes()
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be read ({error.strerror}). Check path and permissions.") from None
@@ -147,12 +147,15 @@ def read_configuration_bytes(path: Path) -> bytes:
     Raises
     ------
     InvalidConfigurationError
-        There is no such file, or it cannot be read.
+        There is no such file, it is too large, or it cannot be read.
 
     """
     if not path.is_file():
         raise InvalidConfigurationError(f"There is no configuration file {path}; give the path of a job.json.")
-    return read_bytes(path, MAX_CONFIGURATION)
+    try:
+        return read_bytes(path, MAX_CONFIGURATION)
+    except InvalidInputError as error:
+        raise InvalidConfigurationError(str(error)) from None
 
 
 def _check_imzml(path: Path) -> None:

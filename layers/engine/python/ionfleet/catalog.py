@@ -124,7 +124,7 @@ def _check_file(file: DatabaseFile, info: ObjectInfo) -> None:
 
 def _refusal(database: Database | None, errors: Sequence[Finding]) -> str:
     if database is None:
-        rows = f" {len(errors) - 1:,} rows are refused; the first: {errors[0]}." if len(errors) > 1 else ""
+        rows = f" Rows refused: {len(errors) - 1:,}; the first: {errors[0]}." if len(errors) > 1 else ""
         return f"{errors[-1]}{rows}"
     return (
         f"{len(errors):,} rows are refused, {database.table.num_rows:,} are good; the first: {errors[0]}. Correct them "

@@ -529,13 +529,13 @@ class _RowChecker:
         return cells
 
     def _check_shape(self, row: list[str]) -> None:
-        width = len(self.columns.titles)
-        if len(row) < width or any(cell.strip() for cell in row[width:]):
-            raise _RefusedRowError("row-length", f"there are {len(row)} cells, the header has {width}")
         if any("\n" in cell or "\r" in cell for cell in row):
             lines = sum(cell.count("\n") for cell in row) + 1
             message = f"a cell goes on over {lines:,} lines; look for a quote that is never closed"
             raise _RefusedRowError("line-break", message)
+        width = len(self.columns.titles)
+        if len(row) < width or any(cell.strip() for cell in row[width:]):
+            raise _RefusedRowError("row-length", f"there are {len(row)} cells, the header has {width}")
 
     def _formula(self, formula: str, row: list[str]) -> str:
         if formula not in self._verdicts:

@@ -260,7 +260,9 @@ def _read_configuration(store: ObjectStore, info: ObjectInfo | None) -> JobConfi
     if info is None:
         return JobConfiguration()
     if info.size > MAX_BYTES:
-        raise InvalidConfigurationError(f"{info.key} has {info.size:,} bytes, at most {MAX_BYTES:,} are allowed.")
+        raise InvalidConfigurationError(
+            f"{info.key} has {info.size:,} bytes, at most {MAX_BYTES:,} are allowed; make it smaller."
+        )
     return JobConfiguration.from_json(store.get(info.key), info.key)
 
 
