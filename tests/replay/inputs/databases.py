@@ -50,9 +50,7 @@ GOOD = {
     "CoreMetabolome": File(table("1\tGlucose\tC6H12O6\tInChI=1S", header="mol_id\tmol_name\tformula\tinchi"), GLUCOSE),
     "a bare list": File(b"sf\nC6H12O6\nC3H7NO2\n", ("C6H12O6", "C3H7NO2")),
     "the name NA": File(table("NA\tNA\tC6H12O6"), GLUCOSE),
-    "repeated ids": File(
-        table("1\ta\tC6H12O6", "1\tb\tC3H7NO2"), ("C6H12O6", "C3H7NO2"), "1 ids stand in more than one"
-    ),
+    "repeated ids": File(table("1\ta\tC6H12O6", "1\tb\tC3H7NO2"), ("C6H12O6", "C3H7NO2"), "1 ids stand in more"),
     "order of first occurrence": File(
         table("1\ta\tO2", "2\tb\tC6H12O6", "3\tc\tO2", "4\td\tH2O"), ("O2", "C6H12O6", "H2O")
     ),
