@@ -22,6 +22,7 @@ from ionfleet.status import MAX_MESSAGE, DatabaseStatus, InputStatus, JobStatus,
 from ionfleet.store import ObjectStore
 from ionfleet.summary import build_summary, to_json
 from ionfleet.telemetry import StageCost, read_invocations, summarize
+from ionfleet.text import escaped_json
 from ionfleet.uploads import DatabaseFile, refused_status_key, understand
 
 TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet")
@@ -63,7 +64,7 @@ class Completion:
 
     def to_json(self) -> str:
         """Return what subscribers are told."""
-        return self.status.model_dump_json(exclude_none=True, exclude={"stages"})
+        return escaped_json(self.status.model_dump_json(exclude_none=True, exclude={"stages"}))
 
 
 def conclude(work: ObjectStore, results: ObjectStore, execution: str, outcome: Outcome) -> Completion | None:
