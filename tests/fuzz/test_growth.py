@@ -12,6 +12,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from ionfleet.configuration import MAX_BYTES as MAX_CONFIGURATION
+from ionfleet.configuration import MAX_MODIFIERS
+from ionfleet.databases import MAX_COLUMNS, REQUIRED
+
 from ..unit.imzml_files import SMALL
 from .registry import load
 
@@ -63,6 +67,24 @@ HUB = group("hub", reference("hub") * (REFERENCES - GROUPS)) + "".join(
 COMPONENTS = f"<analyzer>{reference('g0')}</analyzer>" * (REFERENCES - GROUPS)
 
 
+def configuration(**fields: object) -> bytes:
+    """Return a configuration that is no larger than one may be."""
+    data = json.dumps(fields).encode()
+    assert len(data) <= MAX_CONFIGURATION
+    return data
+
+
+MODIFIERS = [f"+C{count}" for count in range(1, 20_000)]
+REPEATED_FIELD = b"{" + b'"ppm":3,' * 32_000 + b'"ppm":3}'
+
+
+def table(columns: list[str], rows: int) -> bytes:
+    """Return a database with these columns behind those that it needs, its rows as short as they may be."""
+    head = "\t".join([*REQUIRED, *columns])
+    row = "a\tb\tC" + "\t" * len(columns) + "\n"
+    return f"{head}\n{row * rows}".encode()
+
+
 INPUTS = {
     "groups in a chain": ("imzml", with_groups(CHAIN)),
     "groups in a circle": ("imzml", with_groups(CIRCLE, COMPONENTS)),
@@ -76,6 +98,27 @@ INPUTS = {
     "signs": ("formulas", b"C\n" + b"+H-H" * 600),
     "a number": ("formulas", b"C" + b"9" * 2400 + b"\n+H"),
     "dots": ("keys", b"datasets/" + b"." * 900 + b".imzML"),
+    "thousands of adducts": ("configuration", configuration(adducts=MODIFIERS)),
+    "an adduct thousands of times": ("configuration", configuration(adducts=["+H"] * 40_000)),
+    "a database thousands of times": ("configuration", configuration(databases=["d"] * 50_000)),
+    "modifiers of each kind": (
+        "configuration",
+        configuration(
+            adducts=MODIFIERS[:MAX_MODIFIERS],
+            neutral_losses=MODIFIERS[:MAX_MODIFIERS],
+            chemical_modifications=MODIFIERS[:MAX_MODIFIERS],
+        ),
+    ),
+    "fields that there are not": ("configuration", configuration(**{f"field {i}": i for i in range(10_000)})),
+    "one field again and again": ("configuration", REPEATED_FIELD),
+    "a field with a long name": ("configuration", configuration(**{"p" * 250_000: 3})),
+    "a modifier without end": ("configuration", configuration(adducts=["+C" * 120_000])),
+    "ten thousand columns": ("database", table([f"c{i}" for i in range(10_000)], 1)),
+    "a thousand columns": ("database", table([f"c{i}" for i in range(MAX_COLUMNS - len(REQUIRED))], 100)),
+    "a column thousands of times": ("database", table(["c"] * 10_000, 1)),
+    "rows of nothing": ("database", b"sf\n" + b"\n" * 2**21),
+    "rows that are refused": ("database", table([], 1) + b"a\tb\tQq\n" * 20_000),
+    "a quote that is not closed": ("database", table([], 1) + b'a\t"' + b"b\tC\n" * 2**20),
     "nested lists": ("events", b'{"Records": ' + b"[" * 900 + b"]" * 900 + b"}"),
     "unknown fields": ("events", json.dumps({f"field {i}": i for i in range(20_000)}).encode()),
 }

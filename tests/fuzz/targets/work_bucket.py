@@ -13,7 +13,7 @@ from ionfleet.chunks import IonTable
 from ionfleet.damage import read_counts, read_intact
 from ionfleet.databases import Database
 from ionfleet.errors import DamagedObjectError
-from ionfleet.index import SpectraIndex
+from ionfleet.index import Grid, SpectraIndex
 from ionfleet.jobs import End, read_end
 from ionfleet.parquet import read_table
 from ionfleet.plan import Plan, Stores, read_plan
@@ -61,6 +61,13 @@ def _index(work: MemoryStore, data: bytes) -> None:
     assert len(index) == index.header.n_spectra == len(index.mz_offset)
     if len(index):
         assert index.geometry().width > 0
+
+
+def _grid(work: MemoryStore, data: bytes) -> None:
+    work.create("index.parquet", data)
+    grid = read_intact(work, "index.parquet", Grid.read)
+    assert len(grid.pixel) > int(grid.pixel.max())
+    assert 0 <= grid.pixel_index.min() <= grid.pixel_index.max() < grid.width * grid.height
 
 
 def _ions(work: MemoryStore, data: bytes) -> None:
@@ -116,7 +123,7 @@ def _counts(work: MemoryStore, data: bytes) -> None:
 
 
 _KINDS: tuple[Callable[[MemoryStore, bytes], None], ...] = (
-    _run, _index, _ions, _database, _table, _images, _plan, _brief, _end, _counts,
+    _run, _index, _ions, _database, _table, _images, _plan, _brief, _end, _counts, _grid,
 )  # fmt: skip
 
 
@@ -133,6 +140,7 @@ def seeds() -> dict[str, bytes]:
         _plan: "manifests/job-0/plan.json",
         _brief: "manifests/job-0/plan.json",
         _counts: "manifests/job-0/partition.json",
+        _grid: "datasets/ds-0/index.parquet",
     }
     objects = {kind: written[key] for kind, key in keys.items()}
     objects[_end] = End(state="SUCCEEDED", at="2026-05-04T12:00:00Z", by="test").model_dump_json().encode()

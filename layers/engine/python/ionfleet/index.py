@@ -97,6 +97,23 @@ class Grid:
     pixel: NDArray[np.uint32]
     pixel_index: NDArray[np.int64]
 
+    @staticmethod
+    def of(x: NDArray[np.int32], y: NDArray[np.int32]) -> Grid:
+        """Lay out the spectra with these coordinates, at least one."""
+        columns, rows = x.astype(np.int64), y.astype(np.int64)
+        x_origin, y_origin = int(columns.min()), int(rows.min())
+        columns -= x_origin
+        rows -= y_origin
+        width, height = int(columns.max()) + 1, int(rows.max()) + 1
+        pixel_index, pixel = np.unique(rows * width + columns, return_inverse=True)
+        return Grid(width, height, x_origin, y_origin, pixel.astype(np.uint32), pixel_index)
+
+    @staticmethod
+    def read(source: bytes) -> Grid:
+        """Return the grid of the spectra in what `SpectraIndex.to_parquet` wrote, without reading the rest of it."""
+        table = pq.read_table(pa.BufferReader(source), columns=["x", "y"])
+        return Grid.of(_column(table, "x"), _column(table, "y"))
+
     @property
     def mask(self) -> NDArray[np.bool_]:
         """bool[height, width]: where at least one spectrum was acquired."""
@@ -147,11 +164,7 @@ class SpectraIndex:
         """Return the dataset's grid; needs the rows of the whole dataset."""
         if len(self) != self.header.n_spectra or not len(self):
             raise ValueError(f"The grid needs all {self.header.n_spectra} spectra, not {len(self)}.")
-        x, y = self.x.astype(np.int64), self.y.astype(np.int64)
-        x_origin, y_origin = int(x.min()), int(y.min())
-        width, height = int(x.max()) - x_origin + 1, int(y.max()) - y_origin + 1
-        pixel_index, pixel = np.unique((y - y_origin) * width + (x - x_origin), return_inverse=True)
-        return Grid(width, height, x_origin, y_origin, pixel.astype(np.uint32), pixel_index)
+        return Grid.of(self.x, self.y)
 
     def to_parquet(self) -> bytes:
         """Serialise as Parquet in row groups of `ROW_GROUP` spectra, the header as JSON in the schema's metadata."""

@@ -11,6 +11,7 @@ from ionfleet.brief import PlanBrief
 from ionfleet.jobs import End
 from ionfleet.progress import rank
 from ionfleet.telemetry import StageCost
+from ionfleet.text import escaped_json
 
 
 def build_summary(
@@ -67,7 +68,7 @@ def seconds_between(start: str, stop: str) -> float:
 
 def to_json(summary: Mapping[str, Any]) -> bytes:
     """Write a summary as JSON for people."""
-    return json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False).encode()
+    return escaped_json(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)).encode()
 
 
 def _times(stage: str, end: End) -> dict[str, Any]:

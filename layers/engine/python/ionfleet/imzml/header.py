@@ -13,7 +13,7 @@ from pyimzml.ontology.ontology import ACCESSION_FIX_MAPPING, all_terms
 
 from ionfleet.findings import FindingLog
 from ionfleet.imzml import terms
-from ionfleet.imzml.markup import MAX_DEPTH, MarkupReader, UnreadableError
+from ionfleet.imzml.markup import MAX_ATTRIBUTES, MAX_DEPTH, MAX_TEXT, MarkupReader, UnreadableError
 from ionfleet.index import Analyzer
 
 _MAX_BYTES = 16 << 20
@@ -90,8 +90,12 @@ class HeaderBuilder:
         self._elements += 1
         self._check_depth()
         if self._elements > _MAX_ELEMENTS or self._reader.position > _MAX_BYTES:
-            message = f"The header of the imzML has more than {_MAX_ELEMENTS:,} elements or {_MAX_BYTES:,} bytes."
+            message = (
+                f"The header of the imzML, all before its spectra, has more than {_MAX_ELEMENTS:,} elements or "
+                f"{_MAX_BYTES:,} bytes. Export the dataset again."
+            )
             raise UnreadableError("header-too-large", message)
+        self._check_attributes(attributes)
         if local == "cvParam":
             attributes = {"value": "", **attributes}
             self._note_mislabelled(attributes)
@@ -108,6 +112,17 @@ class HeaderBuilder:
             )
             raise UnreadableError("header-too-large", message)
 
+    def _check_attributes(self, attributes: dict[str, str]) -> None:
+        if len(attributes) > MAX_ATTRIBUTES:
+            message = (
+                f"An element of the imzML's header at byte {self._reader.position:,} has {len(attributes):,} "
+                f"attributes, at most {MAX_ATTRIBUTES} are read. Export the dataset again."
+            )
+            raise UnreadableError("too-many-attributes", message)
+        for text in attributes.values():
+            if len(text) > MAX_TEXT:
+                raise self._reader.refuse_long(text)
+
     def _check_depth(self) -> None:
         if len(self.open) + self._skipping > MAX_DEPTH:
             raise too_deep()
@@ -123,7 +138,8 @@ class HeaderBuilder:
 
 def too_deep() -> UnreadableError:
     """Return the error for elements within elements without end."""
-    return UnreadableError("too-deep", f"The elements of the imzML are nested more than {MAX_DEPTH} deep.")
+    message = f"The elements of the imzML are nested more than {MAX_DEPTH} deep. Export the dataset again."
+    return UnreadableError("too-deep", message)
 
 
 def read_facts(root: Element, log: FindingLog) -> FileFacts:

@@ -16,7 +16,7 @@ from ionfleet.measure import Images, Measured, Patterns, measure
 from ionfleet.plan import SegmentTask, Stores, read_plan
 from ionfleet.planning import merge_windows
 from ionfleet.runs import read_ranges
-from ionfleet.stages.common import Report, dataset_index, measurement, runs_of, segment_key
+from ionfleet.stages.common import Report, dataset_grid, measurement, runs_of, segment_key
 
 IMAGE_ROW_GROUP = 256
 
@@ -44,7 +44,7 @@ def annotate(stores: Stores, task: SegmentTask) -> Report:
         return Report(task.task, done_before=True)
     plan = read_plan(stores.work, task.plan)
     ions = read_intact(stores.work, segment_key(task.execution, task.task, "ions.parquet"), IonTable.from_parquet)
-    grid = dataset_index(stores.work, plan.dataset.id).geometry()
+    grid = dataset_grid(stores.work, plan.dataset.id)
     ranges = merge_windows(*tolerance_windows(ions.mz, plan.configuration.ppm))
     peaks = read_ranges(stores.work, runs_of(stores, plan), *ranges)
     patterns = Patterns(ions.mz, ions.intensity, ions.target)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ionfleet.configuration import ResolvedConfiguration
 from ionfleet.damage import read_intact
 from ionfleet.databases import Database
-from ionfleet.index import SpectraIndex
+from ionfleet.index import Grid, SpectraIndex
 from ionfleet.isotopes import Instrument
 from ionfleet.measure import Settings
 from ionfleet.plan import Plan, Stores, Task
@@ -60,6 +60,11 @@ def job_database(stores: Stores, plan: Plan, number: int) -> Database:
 def dataset_index(work: ObjectStore, dataset: str) -> SpectraIndex:
     """Read the index of a dataset's spectra."""
     return read_intact(work, f"datasets/{dataset}/index.parquet", SpectraIndex.read)
+
+
+def dataset_grid(work: ObjectStore, dataset: str) -> Grid:
+    """Read the grid of a dataset's spectra."""
+    return read_intact(work, f"datasets/{dataset}/index.parquet", Grid.read)
 
 
 def runs_of(stores: Stores, plan: Plan) -> list[tuple[str, RunIndex]]:

@@ -42,7 +42,8 @@ def partition(stores: Stores, plan_key: str, annotate_mb: int) -> StageTasks:
     everything = IonTable.union([read_intact(stores.work, chunk.key, IonTable.from_parquet) for chunk in plan.chunks])
     ions = in_range(everything, float(density.mz[0]), float(density.mz[-1]))
     lower, upper = tolerance_windows(ions.mz, plan.configuration.ppm)
-    segments = cut_segments(lower, upper, density, annotate_mb, plan.configuration.planning.segment_peaks)
+    wanted = plan.configuration.planning.segment_peaks
+    segments = cut_segments(lower, upper, density, annotate_mb, wanted, plan.dataset.spectra)
     for number, segment in enumerate(segments):
         table = ions.take(np.arange(segment.first, segment.stop))
         stores.work.create(segment_key(plan.execution, number, "ions.parquet"), table.to_parquet())

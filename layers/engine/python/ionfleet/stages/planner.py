@@ -34,6 +34,7 @@ from ionfleet.plan import FORMAT_VERSION, Stores
 from ionfleet.progress import PLANNED, first_tasks, progress_on_entering
 from ionfleet.stages.plan import DatasetFiles, PlanRequest, write_plan
 from ionfleet.status import (
+    MAX_MESSAGE,
     JobStatus,
     UploadStatus,
     bounded,
@@ -44,6 +45,7 @@ from ionfleet.status import (
     report_waiting,
 )
 from ionfleet.store import ObjectInfo, ObjectStore, RangeReader
+from ionfleet.text import shortened
 from ionfleet.uploads import (
     ConfigurationFile,
     DatabaseFile,
@@ -253,7 +255,9 @@ def _read_configuration(store: ObjectStore, info: ObjectInfo | None) -> JobConfi
     if info is None:
         return JobConfiguration()
     if info.size > MAX_BYTES:
-        raise InvalidConfigurationError(f"{info.key} has {info.size:,} bytes, at most {MAX_BYTES:,} are allowed.")
+        raise InvalidConfigurationError(
+            f"{info.key} has {info.size:,} bytes, at most {MAX_BYTES:,} are allowed; make it smaller."
+        )
     return JobConfiguration.from_json(store.get(info.key), info.key)
 
 
@@ -315,8 +319,8 @@ def _reject(
         at=at,
         dataset=dataset,
         error=error_name(error),
-        message=str(error),
+        message=shortened(str(error), MAX_MESSAGE),
         findings=bounded(findings),
     )
     report_input(delivery.stores.results, status_key, status)
-    return Outcome("rejected", name, dataset, message=str(error))
+    return Outcome("rejected", name, dataset, message=status.message)

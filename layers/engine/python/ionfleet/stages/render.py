@@ -16,7 +16,7 @@ from ionfleet.damage import read_intact, reading
 from ionfleet.images import dense_image, encode_png, grey_alpha
 from ionfleet.parquet import read_table
 from ionfleet.plan import RenderTask, Stores, read_plan
-from ionfleet.stages.common import Report, dataset_index, segment_key, table_key
+from ionfleet.stages.common import Report, dataset_grid, segment_key, table_key
 from ionfleet.store import ObjectMissingError, RangeReader
 
 _BUFFER = 1 << 20
@@ -35,7 +35,7 @@ class StoredImage:
 def render(stores: Stores, task: RenderTask) -> Report:
     """Write the PNG of every isotope image of some annotations, named after formula, modifier and peak."""
     plan = read_plan(stores.work, task.plan)
-    grid = dataset_index(stores.work, plan.dataset.id).geometry()
+    grid = dataset_grid(stores.work, plan.dataset.id)
     chosen = read_intact(stores.work, table_key(plan.execution, "images.parquet"), read_table)
     sampled, metaspace = grid.mask, plan.configuration.compatibility == "metaspace"
     written = 0

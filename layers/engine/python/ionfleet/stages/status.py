@@ -33,6 +33,7 @@ from ionfleet.status import (
 from ionfleet.store import ObjectStore
 from ionfleet.summary import build_summary, to_json
 from ionfleet.telemetry import Invocation, read_invocations, summarize
+from ionfleet.text import escaped_json
 from ionfleet.uploads import DatabaseFile, DatasetName, message_status_key, refused_status_key, understand
 
 TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet")
@@ -82,9 +83,8 @@ class Completion:
 
     def to_json(self) -> str:
         """Return what subscribers are told."""
-        return self.status.model_dump_json(
-            exclude_none=True, exclude={"stages", "progress", "versions", "configuration"}
-        )
+        left_out = {"stages", "progress", "versions", "configuration"}
+        return escaped_json(self.status.model_dump_json(exclude_none=True, exclude=left_out))
 
 
 def advance(
