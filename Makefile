@@ -1,8 +1,9 @@
 # One command each. Everything is installed into .venv, pinned by the lock files in requirements/.
 PYTHON ?= python3
 BIN := .venv/bin
+SECONDS ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-reference chaos bench calibrate lint format layers synth lock audit clean
+.PHONY: help install demo test test-reference chaos fuzz bench calibrate lint format layers synth lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -20,8 +21,11 @@ help: ## this list
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.venv/audit.stamp: .venv/run.stamp requirements/audit.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@touch $@
+
+.venv/fuzz.stamp: .venv/dev.stamp requirements/fuzz.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
 install: .venv/run.stamp ## create .venv with the `ionfleet` command in it
@@ -46,6 +50,10 @@ FIRST ?= 1
 chaos: .venv/dev.stamp ## run a tiny dataset with the faults of SEEDS seeds (1000), check what each leaves
 	@mkdir -p build
 	@$(BIN)/python -m tests.chaos.campaign --seeds $(SEEDS) --first $(FIRST) --out build/chaos.md
+
+fuzz: .venv/fuzz.stamp ## fuzz every reader of what others write (SECONDS=60 for each)
+	@$(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) --folder .fuzz
+	@$(BIN)/python -m pytest -q --hypothesis-profile=deep tests/property/test_untrusted_inputs.py
 
 bench: install ## time the kernels and the local cloud's objects, each beside its floor
 	@$(BIN)/python bench/kernels.py
@@ -75,9 +83,10 @@ lock: ## pin the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --group dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements/awscli.in -o requirements/awscli.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --group audit -c requirements/run.txt -c requirements/dev.txt -o requirements/audit.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements/fuzz.in -o requirements/fuzz.txt
 
 audit: .venv/audit.stamp ## ask for known vulnerabilities of every locked package
 	@$(BIN)/python audit/audit.py
 
 clean: ## remove what was built, but not results
-	@rm -rf .venv cdk.out layers/*/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv cdk.out layers/*/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ionfleet.configuration import MAX_BYTES as MAX_CONFIGURATION
 from ionfleet.errors import InvalidConfigurationError, InvalidDatabaseError, InvalidDatasetError, InvalidInputError
 from ionfleet_cli.failures import UsageError
 
@@ -51,7 +53,7 @@ def find_dataset(imzml: Path) -> LocalDataset:
     _check_imzml(imzml)
     siblings = sorted(path for path in imzml.parent.iterdir() if path.is_file())
     ibds = [path for path in siblings if path.suffix.lower() == ".ibd"]
-    own = [path for path in ibds if path.stem == imzml.stem]
+    own = [path for path in ibds if composed(path.stem) == composed(imzml.stem)]
     if not own:
         raise InvalidDatasetError(
             f"There is no {imzml.stem}.ibd beside {imzml}{_but(_alone(siblings))}. "
@@ -98,7 +100,12 @@ def database_name(path: Path) -> str:
     for extension in (".gz", ".tsv", ".csv", ".txt"):
         if name.lower().endswith(extension) and len(name) > len(extension):
             name = name[: -len(extension)]
-    return name
+    return composed(name)
+
+
+def composed(name: str) -> str:
+    """Return a name in Unicode's composed form (NFC), by which the cloud knows it however a file system spells it."""
+    return unicodedata.normalize("NFC", name)
 
 
 def check_database(path: Path) -> None:
@@ -116,16 +123,19 @@ def check_database(path: Path) -> None:
         raise InvalidDatabaseError(f"There is no file {path}; give the path of a database, a table as TSV or CSV.")
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, most: int) -> bytes:
     """Return a file's content.
 
     Raises
     ------
     InvalidInputError
-        It is missing or cannot be read.
+        It is missing, cannot be read, or has more than `most` bytes, which are not read then.
 
     """
     try:
+        size = path.stat().st_size
+        if size > most:
+            raise InvalidInputError(f"{path} has {size:,} bytes, at most {most:,} are allowed; make it smaller.")
         return path.read_bytes()
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be read ({error.strerror}). Check path and permissions.") from None
@@ -137,12 +147,15 @@ def read_configuration_bytes(path: Path) -> bytes:
     Raises
     ------
     InvalidConfigurationError
-        There is no such file, or it cannot be read.
+        There is no such file, it is too large, or it cannot be read.
 
     """
     if not path.is_file():
         raise InvalidConfigurationError(f"There is no configuration file {path}; give the path of a job.json.")
-    return read_bytes(path)
+    try:
+        return read_bytes(path, MAX_CONFIGURATION)
+    except InvalidInputError as error:
+        raise InvalidConfigurationError(str(error)) from None
 
 
 def _check_imzml(path: Path) -> None:

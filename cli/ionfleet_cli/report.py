@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ionfleet.costs import in_dollars
+from ionfleet.text import shortened
 from ionfleet_cli import terminal
 from ionfleet_cli.results import SUMMARY
 
@@ -58,7 +59,7 @@ def _annotation_table(rows: list[dict[str, Any]], *, with_database: bool) -> Tab
 
 
 def _names(names: list[str]) -> str:
-    first = terminal.shortened(names[0], NAMES_LENGTH) if names else ""
+    first = shortened(names[0], NAMES_LENGTH) if names else ""
     return f"{first} and {len(names) - 1:,} more" if len(names) > 1 else first
 
 

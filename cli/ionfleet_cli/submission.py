@@ -11,7 +11,7 @@ from ionfleet.uploads import CONFIGURATION, DATABASES, DATASETS, DatasetName, da
 from ionfleet_cli import terminal
 from ionfleet_cli.buckets import Buckets
 from ionfleet_cli.failures import CommandError, ExitCode
-from ionfleet_cli.local_files import LocalDatabase, LocalDataset
+from ionfleet_cli.local_files import LocalDatabase, LocalDataset, composed
 from ionfleet_cli.watch import Watch
 
 FOLDER = f"{DATASETS}local/"
@@ -33,7 +33,7 @@ def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase]) -> Non
 
 def dataset_name(dataset: LocalDataset) -> DatasetName:
     """Return what the cloud calls a dataset."""
-    return DatasetName(FOLDER, dataset.stem)
+    return DatasetName(FOLDER, composed(dataset.stem))
 
 
 def import_databases(

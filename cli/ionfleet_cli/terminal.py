@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ionfleet.text import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
@@ -14,19 +16,9 @@ PIPE_WIDTH = 120
 """Columns of tables where no terminal says how wide it is."""
 
 
-def printable(text: str) -> str:
-    """Return a text of one line without what could control a terminal: control, format and unassigned characters."""
-    return "".join(_harmless(character) for character in text)
-
-
 def printable_lines(text: str) -> str:
     """Return a text of several lines, each made printable."""
     return "\n".join(printable(line) for line in text.splitlines())
-
-
-def shortened(text: str, length: int) -> str:
-    """Return a text of at most `length` characters, its end left out where it is longer."""
-    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
 def counted(number: int, noun: str) -> str:
@@ -91,9 +83,3 @@ def _console(*, stderr: bool) -> Console:
         # Lines of a pipe are for programs: they stay whole.
         console.width, console.soft_wrap = PIPE_WIDTH, True
     return console
-
-
-def _harmless(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if character.isspace() else "�"

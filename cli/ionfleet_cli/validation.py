@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ionfleet.configuration import JobConfiguration, ResolvedConfiguration, resolve
-from ionfleet.databases import Database, inspect_database
+from ionfleet.databases import MAX_BYTES, Database, inspect_database
 from ionfleet.errors import InvalidConfigurationError, InvalidDatasetError
 from ionfleet.findings import Finding, errors_of
 from ionfleet.imzml import check_checksums, inspect_imzml
@@ -74,7 +74,7 @@ def validate_dataset(imzml: Path, configuration: Path | None, *, strict: bool, c
 def validate_database(path: Path, *, strict: bool) -> Inspection:
     """Inspect a molecular database, row by row. With `strict`, warnings are errors."""
     check_database(path)
-    database, findings = inspect_database(read_bytes(path), database_name(path))
+    database, findings = inspect_database(read_bytes(path, MAX_BYTES), database_name(path))
     if strict:
         findings = [replace(finding, severity="error") for finding in findings]
     return Inspection(path, {} if database is None else _database_facts(database), tuple(findings))

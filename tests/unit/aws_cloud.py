@@ -97,14 +97,20 @@ class Cloud:
         return made["stateMachineArn"]
 
 
-def load_handler(name: str) -> Callable[[Mapping[str, Any]], Any]:
-    """Return the handler of a function as Lambda loads it, to be called with an event."""
+def load_module(name: str) -> Any:
+    """Return the module of a function's handler as Lambda loads it."""
     path = FUNCTIONS / name / "handler.py"
     spec = importlib.util.spec_from_file_location(f"handler_of_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def load_handler(name: str) -> Callable[[Mapping[str, Any]], Any]:
+    """Return the handler of a function as Lambda loads it, to be called with an event."""
+    module = load_module(name)
     return lambda event: module.handler(event, Context(name))
 
 

@@ -122,12 +122,12 @@ def test_a_configuration_that_is_not_there_is_named(dataset: Path) -> None:
 def test_a_name_that_no_key_may_have_is_refused(tmp_path: Path) -> None:
     for extension in ("imzML", "ibd"):
         (tmp_path / f"a\tb.{extension}").write_bytes(b"<mzML/>")
-    with pytest.raises(InvalidInputError, match="control characters"):
+    with pytest.raises(InvalidInputError, match="control or invisible characters"):
         request_for(tmp_path / "a\tb.imzML")
 
 
 def test_a_database_whose_name_no_key_may_have_is_refused(dataset: Path) -> None:
     database = dataset.with_name("a\tb.tsv")
     database.write_text("sf\nC6H12O6\n")
-    with pytest.raises(InvalidInputError, match="control characters"):
+    with pytest.raises(InvalidInputError, match="control or invisible characters"):
         request_for(dataset, database)

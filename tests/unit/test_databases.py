@@ -8,8 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from ionfleet import databases
+from ionfleet.damage import read_intact
 from ionfleet.databases import Database, bundled_database, inspect_database, read_database
-from ionfleet.errors import InvalidConfigurationError, InvalidDatabaseError
+from ionfleet.errors import DamagedObjectError, InvalidConfigurationError, InvalidDatabaseError
+from ionfleet.store import MemoryStore
 
 GOOD = b"id\tname\tformula\nH1\tGlucose\tC6H12O6\nH2\tNA\tC2H5NO2\nH3\tFructose\tC6H12O6\n"
 
@@ -329,8 +331,12 @@ def test_parquet_gives_the_same_database_back():
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", GOOD, parquet()])
 def test_parquet_of_something_else_is_refused(data):
-    with pytest.raises(InvalidDatabaseError, match="import the original"):
-        Database.from_parquet(data)
+    work = MemoryStore()
+    work.create("databases/mine/0.parquet", data)
+    with pytest.raises(
+        DamagedObjectError, match=r"databases/mine/0\.parquet in the work bucket is not what was written"
+    ):
+        read_intact(work, "databases/mine/0.parquet", Database.from_parquet)
 
 
 def test_bundled_database_is_one_without_findings():

@@ -139,7 +139,7 @@ class TestSegments:
     def test_segments_are_as_many_as_weight_and_memory_ask_for(
         self, peaks: int, ions: int, expected_count: int
     ) -> None:
-        assert expected_segments(peaks, ions, 1769, None) == expected_count
+        assert expected_segments(peaks, ions, 0, 1769, None) == expected_count
 
     def test_a_chosen_size_is_followed(self) -> None:
-        assert expected_segments(1_000, 0, 1769, 100) == 11
+        assert expected_segments(1_000, 0, 0, 1769, 100) == 11

@@ -121,7 +121,7 @@ def test_missing_positions_are_an_error_that_names_the_spectrum() -> None:
     assert "x coordinate (IMS:1000050) is missing" in finding.message
 
 
-@pytest.mark.parametrize("value", ["one", "1.5", "", "99999999999", "9" * 5000])
+@pytest.mark.parametrize("value", ["one", "1.5", "", "99999999999", "9" * 4000])
 def test_a_position_that_is_no_number_is_an_error(value) -> None:
     dataset = SMALL.edit('name="position x" value="2"', f'name="position x" value="{value}"')
     assert dataset.codes() == [("error", "bad-number")]

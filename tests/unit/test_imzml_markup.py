@@ -133,6 +133,18 @@ def test_more_spectra_than_the_limit_are_refused(monkeypatch) -> None:
     assert SMALL.codes() == [("error", "too-many-spectra")]
 
 
+def test_wrappers_within_wrappers_are_refused_before_they_fill_the_memory() -> None:
+    assert refusal(b"<indexedmzML>" * 2 + b"<mzML/>").startswith("not-imzml: ")
+
+
+@pytest.mark.parametrize("name", ["referenceableParamGroup", "referenceableParamGroupRef"])
+def test_more_groups_or_references_than_any_header_needs_are_refused(name: str) -> None:
+    data = SMALL.edit(
+        "<referenceableParamGroupList>", "<referenceableParamGroupList>" + f"<{name}/>" * 1001
+    ).imzml.encode()
+    assert refusal(data).startswith("header-too-large: ")
+
+
 def test_long_text_between_tags_is_passed_by() -> None:
     assert SMALL.edit("<binary/>", f"<binary>{'A' * (9 << 20)}</binary>", 1).index().header == SMALL.index().header
 

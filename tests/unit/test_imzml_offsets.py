@@ -43,7 +43,7 @@ def test_an_ibd_too_short_for_a_uuid_is_told_as_such() -> None:
     assert ("warning", "uuid-differs") in Dataset(SMALL.imzml, b"short").codes()
 
 
-@pytest.mark.parametrize("value", ["x", "", "16.0", "1e3", str(1 << 63), "9" * 10_000])
+@pytest.mark.parametrize("value", ["x", "", "16.0", "1e3", str(1 << 63), "9" * 4000])
 def test_an_offset_that_is_no_number_is_an_error(value) -> None:
     assert SMALL.edit('offset" value="16"', f'offset" value="{value}"').codes() == [("error", "bad-number")]
 

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from ionfleet.errors import InvalidDatasetError, OutOfBudgetError
+from ionfleet.errors import InvalidDatasetError, InvalidInputError, OutOfBudgetError
 from ionfleet.formula import InvalidFormulaError
 from ionfleet.identity import dataset_id, execution_name, job_id, job_of, timestamp, trigger_id
 from ionfleet.jobs import (
@@ -78,7 +78,7 @@ def test_executions_are_named_after_job_and_attempt() -> None:
 
 @pytest.mark.parametrize("name", ["", "job-1", f"{JOB}-0", f"{JOB}-", f"x{JOB}", f"{JOB}-2-3"])
 def test_other_names_are_no_executions(name: str) -> None:
-    with pytest.raises(ValueError, match="not the name of an execution"):
+    with pytest.raises(InvalidInputError, match="not the name of an execution"):
         job_of(name)
 
 

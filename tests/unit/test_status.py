@@ -204,6 +204,17 @@ class TestFailure:
         }
         assert files["status.json"]["stages"]["sort"]["invocations"] == 1
 
+    def test_damage_to_what_tells_of_a_failure_does_not_keep_it_from_being_told(self, cloud: Stores) -> None:
+        execution = execution_of(cloud)
+        record = f"failures/{execution}/sort-3.json"
+        cloud.work.create(record, b"spoilt")
+        cloud.work.create(f"manifests/{execution}/partition.json", b"{}")
+        status = end(cloud, outcome("FAILED")).status
+        assert (status.error, status.object) == ("DamagedObjectError", record)
+        assert record in (status.message or "")
+        assert status.progress is not None
+        assert "annotate" not in status.progress
+
     def test_a_killed_function_is_named_as_step_functions_names_it(self, cloud: Stores) -> None:
         cause = {"errorType": "Sandbox.Timedout", "errorMessage": "RequestId: 1 Error: Task timed out after 900 s"}
         self.record_failure(cloud, "annotate", 0, "Sandbox.Timedout", json.dumps(cause))

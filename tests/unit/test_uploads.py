@@ -168,3 +168,46 @@ def test_a_shared_configuration_concerns_the_datasets_of_its_folder_without_thei
         DatasetName("datasets/a/", "y"),
     ]
     assert datasets_configured_by(store, ConfigurationFile("datasets/a/", "own")) == [DatasetName("datasets/a/", "own")]
+
+
+COMPOSED, DECOMPOSED = "s\u00e4ure", "sa\u0308ure"
+
+
+@pytest.mark.parametrize("spelling", [COMPOSED, DECOMPOSED])
+def test_a_name_is_the_same_however_its_accents_are_spelled(spelling: str) -> None:
+    assert understand(f"datasets/{spelling}.imzML") == DatasetName("datasets/", COMPOSED)
+    assert understand(f"datasets/{spelling}.job.json") == ConfigurationFile("datasets/", COMPOSED)
+    key = f"databases/{spelling}.tsv"
+    assert understand(key) == DatabaseFile(key, COMPOSED)
+
+
+def test_the_files_of_a_dataset_may_be_spelled_in_either_form() -> None:
+    store = bucket(f"datasets/{COMPOSED}.imzML", f"datasets/{DECOMPOSED}.ibd", f"datasets/{DECOMPOSED}.job.json")
+    upload = find_dataset(store, DatasetName("datasets/", COMPOSED))
+    assert upload.missing is None
+    assert upload.configuration is not None
+    assert upload.configuration.key == f"datasets/{DECOMPOSED}.job.json"
+
+
+def test_one_file_in_both_forms_is_two_files_of_one_kind() -> None:
+    store = bucket(*(f"datasets/{name}.imzML" for name in (COMPOSED, DECOMPOSED)))
+    with pytest.raises(InvalidDatasetError, match=r"s\\xe4ure\.imzML' and 'datasets/sa\\u0308ure"):
+        find_dataset(store, DatasetName("datasets/", COMPOSED))
+
+
+@pytest.mark.parametrize(
+    "name", ["gpj.\u202eexe", "a\u200bb", "\ufeffa", "a\u2066b", "a\u00adb", "\ud800", "\u00e4a\u0308"]
+)
+def test_what_hides_in_a_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInputError) as refusal:
+        understand(f"datasets/{name}.imzML")
+    assert str(refusal.value).isascii()
+
+
+def test_joiners_of_scripts_that_need_them_are_taken() -> None:
+    assert understand("datasets/\u0646\u200c\u0647.ibd") == DatasetName("datasets/", "\u0646\u200c\u0647")
+
+
+def test_a_configuration_takes_up_no_dataset_whose_name_is_refused() -> None:
+    store = bucket("datasets/a/\x1b.imzML", "datasets/a/good.imzML")
+    assert datasets_configured_by(store, ConfigurationFile("datasets/a/", None)) == [DatasetName("datasets/a/", "good")]

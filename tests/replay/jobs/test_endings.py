@@ -82,7 +82,7 @@ class TestMessages:
 
     @pytest.mark.parametrize(
         ("plan", "error", "words"),
-        [(b"spoilt", "DamagedObjectError", "not the plan that was written there"), (None, "NotLaunched", "no plan")],
+        [(b"spoilt", "DamagedObjectError", "is not what was written there"), (None, "NotLaunched", "no plan")],
         ids=["damaged", "gone"],
     )
     def test_a_plan_that_cannot_be_read_is_told_under_the_messages_id(

@@ -60,6 +60,8 @@ Handler = Callable[[dict[str, Any], "LambdaContext"], Answer]
 _KIB_PER_MIB = 1024
 """`ru_maxrss` is in KiB on Linux."""
 
+_SHOWN_PROBLEMS = 10
+
 _starts = {"cold": True}
 
 
@@ -122,7 +124,9 @@ def parse_event(event: dict[str, Any], model: type[Event]) -> Event:
     try:
         return TypeAdapter(model).validate_python(event)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        problems = [f"{'.'.join(map(str, each['loc']))[:80]}: {each['msg']}" for each in error.errors()]
+        rest = len(problems) - _SHOWN_PROBLEMS
+        wrong = "; ".join([*problems[:_SHOWN_PROBLEMS], f"and {rest:,} more"] if rest > 0 else problems)
         raise InvalidInputError(
             f"The event is no {model.__name__}: {wrong}. Events are made by the state machine and its manifests."
         ) from None

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from ionfleet.errors import DamagedObjectError
+from ionfleet.damage import read_intact
 from ionfleet.estimate import Estimate
 from ionfleet.store import ObjectStore
 
@@ -87,18 +87,5 @@ def plan_key(execution: str) -> str:
 
 
 def read_brief(work: ObjectStore, key: str) -> PlanBrief:
-    """Read a plan from the work bucket.
-
-    Raises
-    ------
-    DamagedObjectError
-        What is there is no plan.
-
-    """
-    try:
-        return PlanBrief.model_validate_json(work.get(key))
-    except ValidationError as error:
-        raise DamagedObjectError(
-            f"{key!r} in the work bucket is not the plan that was written there: {error.error_count()} fields are "
-            "wrong or missing. Upload one of the dataset's files again for another attempt."
-        ) from None
+    """Read a plan from the work bucket; one that is none is a `DamagedObjectError`."""
+    return read_intact(work, key, PlanBrief.model_validate_json)

@@ -6,10 +6,12 @@ the name's status document in the results bucket: the one of the file that was u
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ionfleet.damage import read_intact
 from ionfleet.databases import MAX_BYTES, Database, bundled_database, inspect_database, read_database
 from ionfleet.errors import InvalidConfigurationError, InvalidDatabaseError, TransientError
 from ionfleet.findings import Finding, errors_of
@@ -123,7 +125,8 @@ def _check_file(file: DatabaseFile, info: ObjectInfo) -> None:
 
 def _refusal(database: Database | None, errors: Sequence[Finding]) -> str:
     if database is None:
-        return " ".join(str(error) for error in errors)
+        rows = f" Rows refused: {len(errors) - 1:,}; the first: {errors[0]}." if len(errors) > 1 else ""
+        return f"{errors[-1]}{rows}"
     return (
         f"{len(errors):,} rows are refused, {database.table.num_rows:,} are good; the first: {errors[0]}. Correct them "
         "and upload the file again, or set skip_invalid in a job's configuration to go on with the good ones."
@@ -143,7 +146,8 @@ def _load(stores: Stores, reference: str, skip_invalid: bool, compatibility: Com
         if reference.endswith(".parquet"):
             return _load_table(stores, reference, ())
         return _load_file(stores, reference, skip_invalid, compatibility)
-    status = read_status(stores.results, database_status_key(reference), DatabaseStatus)
+    name = unicodedata.normalize("NFC", reference)
+    status = read_status(stores.results, database_status_key(name), DatabaseStatus)
     if status is None:
         raise _unknown(stores.work, reference)
     if status.key is not None:
@@ -158,7 +162,7 @@ def _load(stores: Stores, reference: str, skip_invalid: bool, compatibility: Com
 def _load_table(stores: Stores, key: str, findings: tuple[Finding, ...]) -> StoredDatabase:
     if stores.work.head(key) is None:
         raise _unknown(stores.work, key)
-    database = Database.from_parquet(stores.work.get(key))
+    database = read_intact(stores.work, key, Database.from_parquet)
     return StoredDatabase(key, replace(database, findings=findings))
 
 

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from ionfleet.ions import IonSettings, ion_pairs
 from ionfleet.isotopes import LIBRARY_VERSION, Instrument, centroids
+from ionfleet.parquet import read_table
 
 CHUNK_FORMAT = 1
 
@@ -58,14 +59,15 @@ class IonTable:
 
     @staticmethod
     def from_parquet(data: bytes) -> IonTable:
-        """Read what `to_parquet` wrote."""
-        table = pq.read_table(pa.BufferReader(data))
-        return IonTable(
-            ion=cast(pa.StringArray, table.column("ion").combine_chunks()),
-            target=table.column("target").to_numpy(),
-            mz=matrix_of(table.column("mz")),
-            intensity=matrix_of(table.column("intensity")),
-        )
+        """Read what `to_parquet` wrote; errors as `read_table`."""
+        table = read_table(data)
+        ion, target = (table.column(name).combine_chunks() for name in ("ion", "target"))
+        if ion.type != pa.string() or target.type != pa.bool_() or ion.null_count or target.null_count:
+            raise ValueError(f"ions are {ion.type}, targets {target.type}, with {ion.null_count} nulls")
+        mz, intensity = (matrix_of(table.column(name)) for name in ("mz", "intensity"))
+        if mz.dtype != np.float64 or intensity.dtype != np.float64 or mz.shape != intensity.shape:
+            raise ValueError(f"m/z are {mz.dtype} of shape {mz.shape}, intensities {intensity.dtype} {intensity.shape}")
+        return IonTable(cast(pa.StringArray, ion), target.to_numpy(zero_copy_only=False), mz, intensity)
 
     @staticmethod
     def union(tables: Sequence[IonTable]) -> IonTable:
@@ -88,7 +90,9 @@ def matrix_column(values: npt.NDArray[Any]) -> pa.Array[Any]:
 
 
 def matrix_of(column: pa.ChunkedArray[Any]) -> npt.NDArray[Any]:
-    """Turn a column of lists of k, none of them null, into an array [n, k]."""
+    """Turn a column of lists of k, none of them null, into an array [n, k]; `ValueError` for another column."""
+    if not pa.types.is_fixed_size_list(column.type) or column.null_count:
+        raise ValueError(f"lists of one length are expected, not {column.type} with {column.null_count} nulls")
     lists = cast("pa.FixedSizeListArray[Any, Any]", column.combine_chunks())
     return lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
 

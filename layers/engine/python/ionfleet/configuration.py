@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NoReturn, Self
 
@@ -31,6 +32,18 @@ from ionfleet.ions import IonSettings, modifier_table
 
 MAX_BYTES = 256 * 1024
 """Size of a configuration's text."""
+
+MAX_DEPTH = 32
+"""Lists and objects within each other."""
+
+MAX_PROBLEMS = 10
+"""Problems that a message spells out; the rest is counted."""
+
+MAX_SHOWN = 80
+"""Characters of a wrong value that a message shows."""
+
+MAX_MODIFIERS = 400
+"""Values of each list of adducts, losses and modifications."""
 
 N_LEVELS = 30
 """Thresholds of the measure of spatial chaos."""
@@ -59,6 +72,10 @@ _SIGMA_CLASSES = (
 )
 
 
+def _shown(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -67,7 +84,7 @@ def _modifier(value: str) -> str:
     try:
         fragments = parse_modifier(value)
     except InvalidFormulaError as error:
-        raise ValueError(f"{value!r}: {error}") from None
+        raise ValueError(f"{_shown(repr(value))}: {error}") from None
     if not fragments and value not in UNCHANGED:
         raise ValueError("a blank text is no adduct, loss or modification")
     return value
@@ -126,16 +143,21 @@ class JobConfiguration(_Strict):
     adducts: tuple[Annotated[str, AfterValidator(_modifier)], ...] | None = Field(
         default=None,
         min_length=1,
-        description="a list of adducts such as +H, -H, +Na or [M]+; otherwise those of the polarity",
+        max_length=MAX_MODIFIERS,
+        description="a list of 1 to 400 adducts such as +H, -H, +Na or [M]+; otherwise those of the polarity",
     )
-    neutral_losses: tuple[Modification, ...] = Field(default=(), description="a list of losses such as -H2O")
+    neutral_losses: tuple[Modification, ...] = Field(
+        default=(), max_length=MAX_MODIFIERS, description="a list of up to 400 losses such as -H2O"
+    )
     chemical_modifications: tuple[Modification, ...] = Field(
-        default=(), description="a list of modifications such as +C2H2O or -H2O+C2H4O2"
+        default=(),
+        max_length=MAX_MODIFIERS,
+        description="a list of up to 400 modifications such as +C2H2O or -H2O+C2H4O2",
     )
     decoy_sample_size: int = Field(default=20, ge=1, le=80, description="a whole number from 1 to 80")
     fdr_method: Annotated[Literal["v1", "v3"], BeforeValidator(_lower)] = Field(default="v3", description="v1 or v3")
     molecule_classes: tuple[Text, ...] = Field(
-        default=(), description="a list of values of the databases' column class"
+        default=(), max_length=1000, description="a list of up to 1,000 values of the databases' column class"
     )
     scoring_model: Text | None = Field(default=None, description="null")
     isotope_peaks: int = Field(default=4, ge=2, le=10, description="a whole number from 2 to 10")
@@ -162,10 +184,10 @@ class JobConfiguration(_Strict):
         if self.resolving_power_mz is not None and self.resolving_power is None:
             raise ValueError("resolving_power_mz is given without resolving_power; give both or neither")
         for name in ("adducts", "databases"):
-            values = getattr(self, name) or ()
-            repeated = sorted({value for value in values if values.count(value) > 1})
+            counts = Counter(getattr(self, name) or ())
+            repeated = ", ".join(sorted(value for value, count in counts.items() if count > 1))
             if repeated:
-                raise ValueError(f"{name}: {', '.join(repeated)} is given more than once; give it once")
+                raise ValueError(f"{name}: {_shown(repeated)} is given more than once; give it once")
         return self
 
     @classmethod
@@ -426,23 +448,43 @@ def _parse_object(data: bytes, where: str) -> dict[str, Any]:
             text, object_pairs_hook=_unrepeated, parse_constant=_refuse_number, parse_float=_finite, parse_int=_whole
         )
         json.dumps(fields, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidConfigurationError(
+            f"{where} has half a character (an escape from \\ud800 to \\udfff that stands alone); remove it."
+        ) from None
     except UnicodeError:
         raise InvalidConfigurationError(f"{where} is not UTF-8 text; save it as UTF-8.") from None
     except RecursionError:
-        raise InvalidConfigurationError(f"{where} is nested too deeply; make it flatter.") from None
+        raise _too_deep(where) from None
     except ValueError as error:
         raise InvalidConfigurationError(f"{where} is not JSON that can be used: {error}.") from None
     if not isinstance(fields, dict):
         raise InvalidConfigurationError(f"{where} is not a JSON object; write fields and values within {{ and }}.")
+    if _deeper_than(fields, MAX_DEPTH):
+        raise _too_deep(where)
     return fields
+
+
+def _deeper_than(value: object, depth: int) -> bool:
+    """Tell whether lists and objects lie in each other more than `depth` deep."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return depth == 0 or any(_deeper_than(each, depth - 1) for each in inner)
+
+
+def _too_deep(where: str) -> InvalidConfigurationError:
+    return InvalidConfigurationError(
+        f"{where} has lists and objects within each other more than {MAX_DEPTH} deep; make it flatter."
+    )
 
 
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the field {repeated!r} stands there more than once")
+        repeated = Counter(names).most_common(1)[0][0]
+        raise ValueError(f"the field {_shown(repr(repeated))} stands there more than once")
     return fields
 
 
@@ -464,8 +506,10 @@ def _described(error: ValidationError, where: str) -> str:
     details = error.errors(include_url=False)
     inner = {each["loc"][:length] for each in details for length in range(1, len(each["loc"]))}
     # A list with a wrong value is reported again as one that is too short.
-    problems = dict.fromkeys(_problem(each) for each in details if each["loc"] not in inner)
-    return f"{where}: " + "; ".join(problems) + "."
+    outer = [each for each in details if each["loc"] not in inner]
+    problems = list(dict.fromkeys(map(_problem, outer[:MAX_PROBLEMS])))
+    rest = len(outer) - MAX_PROBLEMS
+    return f"{where}: " + "; ".join([*problems, f"and {rest:,} more problems"] if rest > 0 else problems) + "."
 
 
 def _problem(details: Any) -> str:
@@ -479,14 +523,14 @@ def _problem(details: Any) -> str:
     if name == "planning" and len(location) > 1:
         name, field = f"planning.{location[1]}", Planning.model_fields[location[1]]
     verb = "has" if any(isinstance(part, int) for part in location) else "is"
-    shown = json.dumps(details["input"], ensure_ascii=False)
-    return f"{name} {verb} {shown if len(shown) <= 80 else shown[:80] + '…'}; allowed is {field.description}"
+    shown = _shown(json.dumps(details["input"], ensure_ascii=False))
+    return f"{name} {verb} {shown}; allowed is {field.description}"
 
 
 def _unknown_field(location: tuple[Any, ...]) -> str:
     model = Planning if location[0] == "planning" and len(location) > 1 else JobConfiguration
     name = str(location[-1])
-    near = get_close_matches(name, model.model_fields, n=1)
+    near = get_close_matches(name[:MAX_SHOWN], model.model_fields, n=1)
     hint = f", perhaps {near[0]!r} is meant" if near else ""
     whose = "planning has no field" if model is Planning else "there is no field"
-    return f"{whose} {name[:80]!r}{hint}; the fields are {', '.join(model.model_fields)}"
+    return f"{whose} {_shown(repr(name))}{hint}; the fields are {', '.join(model.model_fields)}"

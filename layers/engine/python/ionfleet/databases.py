@@ -6,6 +6,7 @@ semicolons. Of the columns it becomes `id`, `name` and `formula` from whatever t
 
 from __future__ import annotations
 
+import codecs
 import csv
 import dataclasses
 import gzip
@@ -19,7 +20,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
@@ -28,6 +28,8 @@ import pyarrow.parquet as pq
 from ionfleet.errors import InvalidConfigurationError, InvalidDatabaseError
 from ionfleet.findings import Finding, errors_of, report
 from ionfleet.formula import Compatibility, InvalidFormulaError, check_formula, format_formula, parse_formula
+from ionfleet.parquet import read_table
+from ionfleet.text import shortened
 
 if TYPE_CHECKING:
     import _csv
@@ -40,6 +42,16 @@ MAX_ROWS = 1_000_000
 
 MAX_CELL = 2500
 """Characters of an id, a name or a formula."""
+
+MAX_ROW = 1024 * 1024
+"""Characters of a row, the header included."""
+
+MAX_COLUMNS = 1000
+MAX_TITLE = 200
+"""Characters of a column's name."""
+
+_BATCH_CELLS = 1_000_000
+_PIECE = 1024 * 1024
 
 REQUIRED = ("id", "name", "formula")
 
@@ -157,22 +169,14 @@ class Database:
 
     @classmethod
     def from_parquet(cls, data: bytes) -> Database:
-        """Return the database that `to_parquet` wrote.
-
-        Raises
-        ------
-        InvalidDatabaseError
-            The bytes are something else.
-
-        """
-        try:
-            table = pq.read_table(io.BytesIO(data))
-            facts = json.loads((table.schema.metadata or {})[b"ionfleet"])
-            return cls(facts["name"], table.replace_schema_metadata(None))
-        except (pa.ArrowInvalid, KeyError, ValueError) as error:
-            raise InvalidDatabaseError(
-                "This is not a database imported by Ionfleet; import the original table again."
-            ) from error
+        """Return the database that `to_parquet` wrote; errors as `ionfleet.parquet.read_table`."""
+        table = read_table(data)
+        facts = json.loads((table.schema.metadata or {})[b"ionfleet"])
+        if tuple(table.column_names[: len(REQUIRED)]) != REQUIRED or not isinstance(facts["name"], str):
+            raise ValueError(f"a table of {_listed(table.column_names)}")
+        if any(column.type != pa.string() or column.null_count for column in table.columns):
+            raise ValueError("cells that are no text")
+        return cls(facts["name"], table.replace_schema_metadata(None))
 
 
 def read_database(
@@ -251,44 +255,87 @@ def bundled_database(name: str = "ionfleet-core") -> bytes:
 
 
 def _listed(names: Collection[str], limit: int = 20) -> str:
-    shown = ", ".join(repr(name) for name in list(names)[:limit])
+    shown = ", ".join(shortened(repr(name), 100) for name in list(names)[:limit])
     return f"{shown} and {len(names) - limit:,} more" if len(names) > limit else shown or "nothing"
 
 
 def _read_table(data: bytes, compatibility: Compatibility, findings: list[Finding]) -> pa.Table:
-    text = _open_text(_unpack(data), findings)
-    first_line = text.readline()
+    lines = _Lines(_open_text(_unpack(data), findings))
+    first_line = next(lines, "")
     if not first_line.strip():
         raise InvalidDatabaseError("The first line is blank; it must name the columns, such as id, name and formula.")
-    rows = csv.reader(chain([first_line], text), delimiter=_separator(first_line))
     try:
-        columns = _Columns(next(rows, []))
-        checker = _RowChecker(columns, compatibility)
-        cells: list[list[str]] = [[] for _ in columns.names]
-        for number, row in _numbered(rows):
-            try:
-                good = checker.cells(row)
-            except _RefusedRowError as refused:
-                findings.append(refused.finding(number))
-            else:
-                for column, cell in zip(cells, good, strict=True):
-                    column.append(cell)
+        separator = _separator(first_line)
+        columns = _Columns(next(csv.reader([first_line], delimiter=separator)))
+        return _read_rows(lines, separator, _RowChecker(columns, compatibility), findings)
     except csv.Error as error:
         raise InvalidDatabaseError(
-            f"Row {rows.line_num:,} cannot be cut into cells ({error}); look for a quote that is never closed."
+            f"The row on line {lines.number:,} cannot be cut into cells ({error}); look for a quote that is never "
+            "closed."
         ) from None
-    return pa.table({name: pa.array(column, pa.string()) for name, column in zip(columns.names, cells, strict=True)})
 
 
-def _numbered(rows: _csv.Reader) -> Iterator[tuple[int, list[str]]]:
+def _read_rows(lines: _Lines, separator: str, checker: _RowChecker, findings: list[Finding]) -> pa.Table:
+    """Return the table of the good rows; note the others."""
+    names = checker.columns.names
+    cells: list[list[str]] = [[] for _ in names]
+    batches = [_as_table(names, cells)]
+    for number, row in _numbered(lines, csv.reader(lines, delimiter=separator)):
+        try:
+            good = checker.cells(row)
+        except _RefusedRowError as refused:
+            findings.append(refused.finding(number))
+            continue
+        for column, cell in zip(cells, good, strict=True):
+            column.append(cell)
+        if len(cells[0]) * len(names) >= _BATCH_CELLS:
+            # As Arrow's columns, cells take a tenth of the memory that they take as strings of Python.
+            batches.append(_as_table(names, cells))
+            cells = [[] for _ in names]
+    return pa.concat_tables([*batches, _as_table(names, cells)]).combine_chunks()
+
+
+def _as_table(names: Sequence[str], cells: Sequence[list[str]]) -> pa.Table:
+    return pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, cells, strict=True)})
+
+
+class _Lines(Iterator[str]):
+    """The lines of a text. What no row needs, a line or a quoted cell without end, is refused before it is held."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._row = 0
+        self.number = 0
+
+    def __next__(self) -> str:
+        line = self._text.readline(MAX_ROW + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self._row += len(line)
+        if self._row > MAX_ROW:
+            raise InvalidDatabaseError(
+                f"The row that ends on line {self.number:,} or later has more than {MAX_ROW:,} characters; look for a "
+                "quote that is never closed, or for line breaks that got lost."
+            )
+        return line
+
+    def end_row(self) -> None:
+        """Count anew from the next line on."""
+        self._row = 0
+
+
+def _numbered(lines: _Lines, rows: _csv.Reader) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not blank, with the number of the line that each begins on; the header is on line 1."""
-    number = rows.line_num + 1
+    lines.end_row()
+    number = lines.number + 1
     for count, row in enumerate(rows, start=1):
         if count > MAX_ROWS:
             raise InvalidDatabaseError(f"There are more than {MAX_ROWS:,} rows; split the database.")
+        lines.end_row()
         if any(cell.strip() for cell in row):
             yield number, row
-        number = rows.line_num + 1
+        number = lines.number + 1
 
 
 def _unpack(data: bytes) -> bytes:
@@ -314,28 +361,38 @@ def _unpack(data: bytes) -> bytes:
 
 def _open_text(data: bytes, findings: list[Finding]) -> io.TextIOWrapper:
     """Return the text of a file in UTF-8, UTF-16 with a mark, or, with a warning, Windows-1252."""
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        text = str(data, encoding)
-    except UnicodeDecodeError as error:
-        text, encoding = _decode_western(data, error), "cp1252"
-        message = f"Byte {error.start:,} is not UTF-8; the text was read as Windows-1252. Look at names with accents."
+    encoding, binary = "utf-8-sig", "\x00"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    wrong = _first_undecodable(data, encoding, binary)
+    if wrong is not None:
+        encoding, binary = "cp1252", r"[\x00-\x08\x0e-\x1f]"
+        message = f"Byte {wrong:,} is not UTF-8; the text was read as Windows-1252. Look at names with accents."
         findings.append(Finding("warning", "not-utf-8", message))
-    if "\x00" in text:
-        raise InvalidDatabaseError("The file is not text; save the table as TSV or CSV and give that.")
+        if _first_undecodable(data, encoding, binary) is not None:
+            raise _not_text(f" (byte {wrong:,} is not UTF-8)")
     return io.TextIOWrapper(io.BytesIO(data), encoding=encoding, newline="")
 
 
-def _decode_western(data: bytes, error: UnicodeDecodeError) -> str:
-    try:
-        text = str(data, "cp1252")
-    except UnicodeDecodeError:
-        text = "\x00"
-    if re.search(r"[\x00-\x08\x0e-\x1f]", text):
-        raise InvalidDatabaseError(
-            f"The file is not text (byte {error.start:,} is not UTF-8); save the table as TSV or CSV in UTF-8."
-        ) from None
-    return text
+def _first_undecodable(data: bytes, encoding: str, binary: str) -> int | None:
+    """Return the place of the first byte that an encoding does not have; refuse what matches `binary`.
+
+    The text is looked at piece by piece: whole, it could take four times the memory of its bytes.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    for start in range(0, len(data), _PIECE):
+        pending = len(decoder.getstate()[0])
+        try:
+            piece = decoder.decode(data[start : start + _PIECE], final=start + _PIECE >= len(data))
+        except UnicodeDecodeError as error:
+            return start - pending + error.start
+        if re.search(binary, piece):
+            raise _not_text("")
+    return None
+
+
+def _not_text(why: str) -> InvalidDatabaseError:
+    return InvalidDatabaseError(f"The file is not text{why}; save the table as TSV or CSV in UTF-8 and give that.")
 
 
 def _separator(first_line: str) -> str:
@@ -371,6 +428,7 @@ class _Columns:
 
     def __init__(self, header: Sequence[str]) -> None:
         self.titles = [cell.strip() or f"column_{place}" for place, cell in enumerate(header, start=1)]
+        self._refuse_beyond_limits()
         self._places = {_normalised(title): place for place, title in enumerate(self.titles)}
         self._refuse_repeated()
         found = {name: self._known(spellings) for name, spellings in _COLUMN_NAMES.items()}
@@ -391,6 +449,14 @@ class _Columns:
 
     def _is_bare_list(self) -> bool:
         return "sf" in self._places or len(self.titles) == 1
+
+    def _refuse_beyond_limits(self) -> None:
+        longest = max(self.titles, key=len)
+        if len(self.titles) > MAX_COLUMNS or len(longest) > MAX_TITLE:
+            raise InvalidDatabaseError(
+                f"The header has {len(self.titles):,} columns, the longest name of which has {len(longest):,} "
+                f"characters; at most {MAX_COLUMNS:,} and {MAX_TITLE} are allowed. Leave out what is not needed."
+            )
 
     def _refuse_repeated(self) -> None:
         normal = [_normalised(title) for title in self.titles]
@@ -437,7 +503,7 @@ class _RowChecker:
     """Turns rows of the file into rows of the table."""
 
     def __init__(self, columns: _Columns, compatibility: Compatibility) -> None:
-        self._columns = columns
+        self.columns = columns
         self._compatibility: Compatibility = compatibility
         self._titles = {name: columns.titles[columns.sources[place][0]] for place, name in enumerate(REQUIRED)}
         self._verdicts: dict[str, str] = {}
@@ -445,7 +511,7 @@ class _RowChecker:
     def cells(self, row: list[str]) -> list[str]:
         """Return the cells of the table's row, or refuse the row."""
         self._check_shape(row)
-        cells = [_first_filled(row, places) for places in self._columns.sources]
+        cells = [_first_filled(row, places) for places in self.columns.sources]
         for name, cell in zip(REQUIRED, cells[: len(REQUIRED)], strict=True):
             if not cell:
                 raise _RefusedRowError("blank-cell", f"the {name} is blank", self._titles[name])
@@ -456,26 +522,26 @@ class _RowChecker:
         return cells
 
     def _check_shape(self, row: list[str]) -> None:
-        width = len(self._columns.titles)
-        if len(row) < width or any(cell.strip() for cell in row[width:]):
-            raise _RefusedRowError("row-length", f"there are {len(row)} cells, the header has {width}")
         if any("\n" in cell or "\r" in cell for cell in row):
             lines = sum(cell.count("\n") for cell in row) + 1
             message = f"a cell goes on over {lines:,} lines; look for a quote that is never closed"
             raise _RefusedRowError("line-break", message)
+        width = len(self.columns.titles)
+        if len(row) < width or any(cell.strip() for cell in row[width:]):
+            raise _RefusedRowError("row-length", f"there are {len(row)} cells, the header has {width}")
 
     def _formula(self, formula: str, row: list[str]) -> str:
         if formula not in self._verdicts:
             self._verdicts[formula] = self._verdict(formula)
         if self._verdicts[formula]:
-            message = f"formula {formula!r}: {self._verdicts[formula]}"
+            message = f"formula {shortened(repr(formula), 200)}: {self._verdicts[formula]}"
             raise _RefusedRowError("invalid-formula", message, self._titles["formula"])
-        if self._columns.charge is None:
+        if self.columns.charge is None:
             return formula
         try:
-            return _neutral(formula, row[self._columns.charge].strip())
+            return _neutral(formula, row[self.columns.charge].strip())
         except InvalidFormulaError as error:
-            title = self._columns.titles[self._columns.charge]
+            title = self.columns.titles[self.columns.charge]
             raise _RefusedRowError("invalid-charge", str(error), title) from None
 
     def _verdict(self, formula: str) -> str:
@@ -509,5 +575,6 @@ def _neutral(formula: str, charge: str) -> str:
 def _warn_of_repeated_ids(table: pa.Table, findings: list[Finding]) -> None:
     repeated = [name for name, count in Counter(table["id"].to_pylist()).items() if count > 1]
     if repeated:
-        message = f"{len(repeated):,} ids stand in more than one row, such as {repeated[0]!r}; all of them are kept."
+        first = shortened(repr(repeated[0]), 100)
+        message = f"{len(repeated):,} ids stand in more than one row, such as {first}; all of them are kept."
         findings.append(Finding("warning", "repeated-ids", message))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from ionfleet.errors import InvalidInputError
 from ionfleet.store import ObjectInfo
 
 DIGITS = 20
@@ -44,13 +45,16 @@ def job_of(execution: str) -> str:
 
     Raises
     ------
-    ValueError
+    InvalidInputError
         This is not the name of an execution.
 
     """
     match = _EXECUTION.fullmatch(execution)
     if match is None:
-        raise ValueError(f"{execution!r} is not the name of an execution, such as job-{'0' * DIGITS}-2.")
+        raise InvalidInputError(
+            f"{execution[:80]!r} is not the name of an execution, such as job-{'0' * DIGITS}-2. Executions are named "
+            "by the planner."
+        )
     return match[1]
 
 

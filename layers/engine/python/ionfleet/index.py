@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from ionfleet.findings import Finding
 
@@ -73,12 +74,11 @@ class DatasetHeader:
 
     @staticmethod
     def from_json(text: str | bytes) -> DatasetHeader:
-        """Read what `to_json` wrote."""
-        facts = json.loads(text)
-        size = facts["pixel_size_um"]
-        facts["pixel_size_um"] = None if size is None else (size[0], size[1])
-        facts["findings"] = tuple(Finding(**finding) for finding in facts["findings"])
-        return DatasetHeader(**facts)
+        """Read what `to_json` wrote; `ValueError` for anything else."""
+        return _HEADER.validate_json(text)
+
+
+_HEADER = TypeAdapter(DatasetHeader)
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,23 @@ class Grid:
     y_origin: int
     pixel: NDArray[np.uint32]
     pixel_index: NDArray[np.int64]
+
+    @staticmethod
+    def of(x: NDArray[np.int32], y: NDArray[np.int32]) -> Grid:
+        """Lay out the spectra with these coordinates, at least one."""
+        columns, rows = x.astype(np.int64), y.astype(np.int64)
+        x_origin, y_origin = int(columns.min()), int(rows.min())
+        columns -= x_origin
+        rows -= y_origin
+        width, height = int(columns.max()) + 1, int(rows.max()) + 1
+        pixel_index, pixel = np.unique(rows * width + columns, return_inverse=True)
+        return Grid(width, height, x_origin, y_origin, pixel.astype(np.uint32), pixel_index)
+
+    @staticmethod
+    def read(source: bytes) -> Grid:
+        """Return the grid of the spectra in what `SpectraIndex.to_parquet` wrote, without reading the rest of it."""
+        table = pq.read_table(pa.BufferReader(source), columns=["x", "y"])
+        return Grid.of(_column(table, "x"), _column(table, "y"))
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -147,11 +164,7 @@ class SpectraIndex:
         """Return the dataset's grid; needs the rows of the whole dataset."""
         if len(self) != self.header.n_spectra or not len(self):
             raise ValueError(f"The grid needs all {self.header.n_spectra} spectra, not {len(self)}.")
-        x, y = self.x.astype(np.int64), self.y.astype(np.int64)
-        x_origin, y_origin = int(x.min()), int(y.min())
-        width, height = int(x.max()) - x_origin + 1, int(y.max()) - y_origin + 1
-        pixel_index, pixel = np.unique((y - y_origin) * width + (x - x_origin), return_inverse=True)
-        return Grid(width, height, x_origin, y_origin, pixel.astype(np.uint32), pixel_index)
+        return Grid.of(self.x, self.y)
 
     def to_parquet(self) -> bytes:
         """Serialise as Parquet in row groups of `ROW_GROUP` spectra, the header as JSON in the schema's metadata."""
@@ -172,13 +185,17 @@ class SpectraIndex:
         begin = first // ROW_GROUP
         end = max(begin, -(-stop // ROW_GROUP))
         table = file.read_row_groups(list(range(begin, end)))
-        columns: dict[str, Any] = {
-            name: table.column(name).to_numpy().astype(dtype, copy=False)
-            for name, dtype in _COLUMNS.items()
-            if name in table.column_names
-        }
+        columns = {name: _column(table, name) for name in _COLUMNS if name in table.column_names}
         return SpectraIndex(header=header, first=begin * ROW_GROUP, **columns).rows(first, stop)
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name in _COLUMNS}
         return {name: column for name, column in values.items() if column is not None}
+
+
+def _column(table: pa.Table, name: str) -> Any:
+    """Return a column as the array that was written; `ValueError` where it is another."""
+    column = table.column(name)
+    if column.type != pa.from_numpy_dtype(np.dtype(_COLUMNS[name])) or column.null_count:
+        raise ValueError(f"column {name} is {column.type} with {column.null_count} nulls")
+    return column.to_numpy()

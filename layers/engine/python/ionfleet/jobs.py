@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ionfleet import errors
 from ionfleet.brief import plan_key
+from ionfleet.damage import read_intact
 from ionfleet.errors import IonfleetError
 from ionfleet.identity import execution_name, timestamp
 from ionfleet.store import ObjectMissingError, ObjectStore
@@ -181,11 +182,11 @@ def _decide(work: ObjectStore, key: str, mine: Decided) -> Decided:
     """Put a decision down, or return the one that stands."""
     if work.create(key, mine.model_dump_json().encode()):
         return mine
-    return type(mine).model_validate_json(work.get(key))
+    return read_intact(work, key, type(mine).model_validate_json)
 
 
 def _read(work: ObjectStore, key: str, model: type[Decided]) -> Decided | None:
     try:
-        return model.model_validate_json(work.get(key))
+        return read_intact(work, key, model.model_validate_json)
     except ObjectMissingError:
         return None

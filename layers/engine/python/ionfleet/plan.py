@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from ionfleet.configuration import ResolvedConfiguration
+from ionfleet.damage import read_intact
 from ionfleet.estimate import Estimate
 from ionfleet.findings import Finding
 from ionfleet.store import ObjectStore
@@ -121,8 +122,8 @@ class Plan(Document):
 
 
 def read_plan(work: ObjectStore, key: str) -> Plan:
-    """Read a plan from the work bucket."""
-    return Plan.model_validate_json(work.get(key))
+    """Read a plan from the work bucket; one that is none is a `DamagedObjectError`."""
+    return read_intact(work, key, Plan.model_validate_json)
 
 
 class Task(Document):

@@ -28,9 +28,20 @@ SORT_BYTES_PER_PEAK = 90
 ANNOTATE_BASE_MB = 500
 ANNOTATE_BYTES_PER_PEAK = 64
 ANNOTATE_BYTES_PER_ION = 1200
+GRID_BYTES_PER_SPECTRUM = 110
+
+GATHERING_MB = 3008
+"""Memory of partition and merge, the functions that hold all ions of a job at once."""
+GATHERING_BASE_MB = 200
+GATHERING_BYTES_PER_ION = 300
+GATHERING_BYTES_PER_CENTROID = 80
 
 ISOTOPE_TASK_FORMULAS = 512
+ISOTOPE_TASK_IONS = 500_000
+"""Ions of a task at most: their patterns take two minutes."""
 RENDER_TASK_IONS = 64
+RENDER_TASK_PIXELS = 1 << 28
+"""Pixels of the boxes of a render task's annotations: written out for every peak, they take some minutes."""
 _SORT_TASKS = 16
 _SORT_TASK_PEAKS = 2_000_000
 _SEGMENTS = 16
@@ -44,9 +55,51 @@ def projected_sort_mb(peaks: int) -> float:
     return SORT_BASE_MB + peaks * SORT_BYTES_PER_PEAK / MEBIBYTE
 
 
-def projected_annotate_mb(peaks: int, ions: int) -> float:
-    """Project the peak memory (MB) of an annotate task that reads that many peaks for that many ions."""
-    return ANNOTATE_BASE_MB + (peaks * ANNOTATE_BYTES_PER_PEAK + ions * ANNOTATE_BYTES_PER_ION) / MEBIBYTE
+def projected_annotate_mb(peaks: int, ions: int, spectra: int = 0) -> float:
+    """Project the peak memory (MB) of an annotate task that reads that many peaks for that many ions.
+
+    `spectra` are those of the whole dataset, whose places every task knows.
+    """
+    read = peaks * ANNOTATE_BYTES_PER_PEAK + ions * ANNOTATE_BYTES_PER_ION
+    return ANNOTATE_BASE_MB + (read + spectra * GRID_BYTES_PER_SPECTRUM) / MEBIBYTE
+
+
+def projected_gathering_mb(ions: int, centroids: int) -> float:
+    """Project the peak memory (MB) of what holds that many ions, targets and decoys, each with so many centroids."""
+    return GATHERING_BASE_MB + ions * _gathering_bytes(centroids) / MEBIBYTE
+
+
+def _gathering_bytes(centroids: int) -> int:
+    return GATHERING_BYTES_PER_ION + centroids * GATHERING_BYTES_PER_CENTROID
+
+
+def check_ions(formulas: int, ions_per_formula: int, centroids: int) -> None:
+    """Refuse more ions than partition and merge can hold.
+
+    Parameters
+    ----------
+    formulas
+        Distinct formulas of all databases of the job.
+    ions_per_formula
+        The most targets and decoys that one of them can have.
+    centroids
+        Peaks of an isotope pattern that are looked for.
+
+    Raises
+    ------
+    OutOfBudgetError
+        With both numbers, and how many ions there may be.
+
+    """
+    ions = formulas * ions_per_formula
+    most = int((GATHERING_MB * USABLE_SHARE - GATHERING_BASE_MB) * MEBIBYTE / _gathering_bytes(centroids))
+    if ions <= most:
+        return
+    raise OutOfBudgetError(
+        f"The {formulas:,} formulas of the databases, each with up to {ions_per_formula:,} targets and decoys, make "
+        f"{ions:,} ions; a job may have {most:,} with isotope_peaks {centroids}. Give fewer adducts, neutral_losses or "
+        "chemical_modifications, a smaller decoy_sample_size or database, or choose molecule_classes."
+    )
 
 
 def cut_spectra(lengths: Int64, function_mb: int, task_peaks: int | None) -> list[tuple[int, int]]:
@@ -140,7 +193,7 @@ class Segment:
 
 
 def cut_segments(
-    lower: Float64, upper: Float64, density: Density, function_mb: int, segment_peaks: int | None
+    lower: Float64, upper: Float64, density: Density, function_mb: int, segment_peaks: int | None, spectra: int = 0
 ) -> list[Segment]:
     """Cut ions, ordered by their first centroid's m/z, into segments that balance peaks and ions.
 
@@ -154,6 +207,8 @@ def cut_segments(
         Memory of an annotate function.
     segment_peaks
         Peaks a segment should weigh; None to choose.
+    spectra
+        Of the whole dataset.
 
     Returns
     -------
@@ -174,35 +229,36 @@ def cut_segments(
     while pending:
         first, stop = pending.pop()
         peaks = density.peaks_read(*merge_windows(lower[first:stop], upper[first:stop]))
-        if projected_annotate_mb(peaks, stop - first) <= function_mb * USABLE_SHARE:
+        if projected_annotate_mb(peaks, stop - first, spectra) <= function_mb * USABLE_SHARE:
             segments.append(Segment(first, stop, peaks))
         elif stop - first > 1:
             middle = (first + stop) // 2
             pending += [(middle, stop), (first, middle)]
         else:
-            raise _too_many_peaks(peaks, lower[first:stop], function_mb)
+            raise _too_many_peaks(peaks, lower[first:stop], function_mb, spectra)
     return segments
 
 
-def expected_segments(peaks: int, ions: int, function_mb: int, segment_peaks: int | None) -> int:
+def expected_segments(peaks: int, ions: int, spectra: int, function_mb: int, segment_peaks: int | None) -> int:
     """Return how many segments `cut_segments` will make if every ion lies in the dataset's range of m/z.
 
     Parameters are those of `cut_segments`; it knows where the peaks are, which is not known before they are sorted.
     """
     weight = peaks + ions * _PEAKS_PER_ION
     wanted = segment_peaks or max(_SEGMENT_PEAKS, weight // _SEGMENTS)
-    room = max(1.0, function_mb * USABLE_SHARE - ANNOTATE_BASE_MB)
-    by_memory = (projected_annotate_mb(peaks, ions) - ANNOTATE_BASE_MB) / room
+    base = projected_annotate_mb(0, 0, spectra)
+    room = max(1.0, function_mb * USABLE_SHARE - base)
+    by_memory = (projected_annotate_mb(peaks, ions, spectra) - base) / room
     segments = max(1, -(-weight // wanted), math.ceil(by_memory))
     # Segments end between ions, which leaves each a little below its weight.
     return segments + 1 if segments > 1 else 1
 
 
-def _too_many_peaks(peaks: int, lower: Float64, function_mb: int) -> OutOfBudgetError:
+def _too_many_peaks(peaks: int, lower: Float64, function_mb: int, spectra: int) -> OutOfBudgetError:
     where = f" at m/z {lower[0, 0]:.4f}" if len(lower) else ""
     return OutOfBudgetError(
-        f"To annotate one ion{where} reads {peaks:,} peaks and takes {projected_annotate_mb(peaks, 1):,.0f} MB; "
-        f"{function_mb * USABLE_SHARE:,.0f} MB of an annotate function can be used. "
+        f"To annotate one ion{where} reads {peaks:,} peaks and takes {projected_annotate_mb(peaks, 1, spectra):,.0f} "
+        f"MB; {function_mb * USABLE_SHARE:,.0f} MB of an annotate function can be used. "
         "Lower ppm, or deploy with more memory for the annotate function."
     )
 

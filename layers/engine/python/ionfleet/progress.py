@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from pydantic import BaseModel, ConfigDict
 
 from ionfleet.brief import PlanBrief
+from ionfleet.damage import read_counts
+from ionfleet.errors import DamagedObjectError
 from ionfleet.store import ObjectStore
 from ionfleet.telemetry import Invocation
 
@@ -51,12 +53,16 @@ def first_tasks(plan: PlanBrief) -> dict[str, int]:
 
 
 def planned_tasks(work: ObjectStore, plan: PlanBrief) -> dict[str, int]:
-    """Return the number of tasks of each stage, in their order; a stage that is not cut yet is not in it."""
+    """Return the number of tasks of each stage, in their order; a stage that is not cut yet is not in it.
+
+    Nor is one whose cut is damaged: the stage that needs it names the damage, and the job's end is still told.
+    """
     tasks = first_tasks(plan)
     for stage, (key, field) in _CUTS.items():
         written = key.format(plan.execution)
         if work.head(written) is not None:
-            tasks[stage] = int(json.loads(work.get(written))[field])
+            with suppress(DamagedObjectError):
+                tasks[stage] = read_counts(work, written, field)[field]
     return dict(sorted(tasks.items(), key=lambda item: rank(item[0])))
 
 

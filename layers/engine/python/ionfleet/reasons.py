@@ -10,9 +10,8 @@ import json
 from collections.abc import Mapping
 
 from ionfleet.jobs import Failure
-
-MAX_MESSAGE = 4000
-"""Characters of a failure's message that are passed on."""
+from ionfleet.status import MAX_MESSAGE
+from ionfleet.text import shortened
 
 _TASK_SIZES = {"sort": "sort_task_peaks", "isotopes": "isotope_task_formulas", "annotate": "segment_peaks"}
 """The field of `planning` that decides how large a stage's tasks are."""
@@ -51,14 +50,15 @@ def failure_of(error: str, cause: str, stage: str | None) -> Failure:
     if meaning is not None:
         parts.append(meaning)
         parts += [_smaller(stage)] if meaning in (_KILLED, _SLOW) else []
-    return Failure(error=error, message=" ".join(parts)[:MAX_MESSAGE] or "Step Functions gives no cause.", stage=stage)
+    message = shortened(" ".join(parts), MAX_MESSAGE) or "Step Functions gives no cause."
+    return Failure(error=error, message=message, stage=stage)
 
 
 def _function_error(cause: str) -> Mapping[str, object] | None:
     """Return Lambda's error object; None where the cause is something else."""
     try:
         said = json.loads(cause)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) and "errorMessage" in said else None
 

@@ -9,12 +9,12 @@ however the spectra were cut.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt
 
 from ionfleet.errors import DamagedObjectError
 from ionfleet.store import ObjectStore
@@ -22,6 +22,18 @@ from ionfleet.store import ObjectStore
 BLOCK = 8192
 PEAK_BYTES = 16
 _BLOCK_BYTES = BLOCK * PEAK_BYTES
+
+
+class _Head(BaseModel):
+    """The first line of a run's index."""
+
+    model_config = ConfigDict(strict=True)
+
+    peaks: NonNegativeInt
+    dropped: NonNegativeInt
+    last_mz: FiniteFloat
+    blocks: NonNegativeInt
+
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
@@ -58,20 +70,27 @@ class RunIndex:
 
     def to_bytes(self) -> bytes:
         """Serialise: one line of JSON, then the arrays."""
-        head = {"peaks": self.peaks, "dropped": self.dropped, "last_mz": self.last_mz, "blocks": len(self.first_mz)}
+        head = _Head(peaks=self.peaks, dropped=self.dropped, last_mz=self.last_mz, blocks=len(self.first_mz))
         arrays = self.first_mz.astype("<f8").tobytes() + self.tic.astype("<f4").tobytes()
-        return json.dumps(head).encode() + b"\n" + arrays
+        return head.model_dump_json().encode() + b"\n" + arrays
 
     @staticmethod
     def from_bytes(data: bytes) -> RunIndex:
-        """Read what `to_bytes` wrote."""
-        line, arrays = data.split(b"\n", 1)
-        head = json.loads(line)
-        middle = 8 * head["blocks"]
+        """Read what `to_bytes` wrote; `ValueError` for anything else."""
+        line, _, arrays = data.partition(b"\n")
+        head = _Head.model_validate_json(line)
+        middle = 8 * head.blocks
         first_mz = np.frombuffer(arrays[:middle], "<f8")
-        return RunIndex(
-            head["peaks"], head["dropped"], head["last_mz"], first_mz, np.frombuffer(arrays[middle:], "<f4")
-        )
+        index = RunIndex(head.peaks, head.dropped, head.last_mz, first_mz, np.frombuffer(arrays[middle:], "<f4"))
+        index._check(head.blocks)
+        return index
+
+    def _check(self, blocks: int) -> None:
+        """Refuse an index that would lead to other rows than those of its run."""
+        ends = np.append(self.first_mz, self.last_mz if self.peaks else [])
+        whole = len(self.first_mz) == blocks == -(-self.peaks // BLOCK)
+        if not whole or not np.all(np.isfinite(ends)) or np.any(ends[1:] < ends[:-1]):
+            raise ValueError(f"{self.peaks} peaks in {len(self.first_mz)} blocks that are not ascending")
 
     def row_ranges(self, lower: Float64, upper: Float64) -> tuple[Int64, Int64]:
         """Return the ranges of rows, first ≤ i < stop, of the blocks that hold every peak in some m/z ranges.

@@ -20,9 +20,13 @@ from ionfleet.findings import Finding
 from ionfleet.jobs import State
 from ionfleet.progress import PLANNED, StageProgress, rank
 from ionfleet.store import ObjectMissingError, ObjectStore
+from ionfleet.text import escaped_json, shortened
 
 MAX_FINDINGS = 100
 """Findings that a document spells out; the rest is counted."""
+
+MAX_MESSAGE = 4000
+"""Characters of the message of a document, and of each of its findings."""
 
 _TRIES = 20
 """Times that a document is compared with the one that stands, when others go on replacing that."""
@@ -192,17 +196,15 @@ def _supersede(
 
 def dump(document: BaseModel) -> bytes:
     """Return a document as JSON for people, without what does not apply."""
-    return document.model_dump_json(indent=2, exclude_none=True).encode()
+    return escaped_json(document.model_dump_json(indent=2, exclude_none=True)).encode()
 
 
 def bounded(findings: Iterable[Finding], limit: int = MAX_FINDINGS) -> tuple[Finding, ...]:
     """Return the first findings, and one that counts the rest."""
-    kept = tuple(findings)
-    rest = len(kept) - limit
-    if rest <= 0:
-        return kept
-    last = replace(kept[limit], message=f"and {rest:,} more findings.", where="")
-    return (*kept[:limit], last)
+    found = tuple(findings)
+    kept = tuple(replace(each, message=shortened(each.message, MAX_MESSAGE)) for each in found[:limit])
+    rest = len(found) - limit
+    return (*kept, replace(found[limit], message=f"and {rest:,} more findings.", where="")) if rest > 0 else kept
 
 
 class _Standing(InputStatus):

@@ -12,6 +12,7 @@ from ionfleet.costs import STATES, JobCost, StageCost, count_transitions, price_
 from ionfleet.jobs import STATE_MACHINE, End
 from ionfleet.progress import rank
 from ionfleet.telemetry import StageUse
+from ionfleet.text import escaped_json
 
 
 def build_summary(plan: PlanBrief, facts: Mapping[str, Any], end: End, cost: JobCost) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def seconds_between(start: str, stop: str) -> float:
 
 def to_json(summary: Mapping[str, Any]) -> bytes:
     """Write a summary as JSON for people."""
-    return json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False).encode()
+    return escaped_json(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)).encode()
 
 
 def _times(stage: str, end: End) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from ionfleet.fdr import fdr_v1, fdr_v3
 from ionfleet.formula import ion_mzs
 from ionfleet.ions import IonSettings, ModifierTable, ion_pairs, modifier_table
 from ionfleet.relations import isobars, isomers
+from ionfleet.text import spreadsheet_cell
 
 Column: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 
@@ -233,8 +234,8 @@ def annotations_csv(table: pa.Table, head: CsvHead) -> str:
 def _csv_row(row: dict[str, Any], head: CsvHead) -> list[object]:
     adduct = row["adduct"]
     return [
-        _harmless(head.group),
-        _harmless(head.dataset_name),
+        spreadsheet_cell(head.group),
+        spreadsheet_cell(head.dataset_name),
         head.dataset_id,
         row["formula"],
         adduct if adduct.startswith("[M]") else f"M{adduct}",
@@ -248,8 +249,8 @@ def _csv_row(row: dict[str, Any], head: CsvHead) -> list[object]:
         row["spatial"],
         row["spectral"],
         row["chaos"],
-        _harmless(_joined(row["molecule_names"])),
-        _harmless(_joined(row["molecule_ids"])),
+        spreadsheet_cell(_joined(row["molecule_names"])),
+        spreadsheet_cell(_joined(row["molecule_ids"])),
         0.0,
         row["max_iso_ints"][0],
         row["total_iso_ints"][0],
@@ -265,8 +266,3 @@ def _csv_row(row: dict[str, Any], head: CsvHead) -> list[object]:
 def _joined(names: Sequence[str]) -> str:
     """Join names by comma and space; inside a name the space after a comma goes, so that the list can be split."""
     return ", ".join(re.sub(r",\s+", ",", name) for name in names)
-
-
-def _harmless(text: str) -> str:
-    """Keep spreadsheets from running what a user or a database wrote as a formula."""
-    return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"} else text

@@ -1,13 +1,14 @@
 """What keys of the input bucket mean, and which files belong together.
 
-docs/architecture.md, Objects: datasets, their configurations and databases are told apart by their keys alone.
+docs/architecture.md, Objects: datasets, their configurations and databases are told apart by their keys alone. Names
+are in Unicode's composed form (NFC), however the keys spell them: some systems write ä as one character, others as two.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ionfleet.errors import InvalidDatasetError, InvalidInputError
@@ -23,7 +24,9 @@ MAX_KEY_BYTES = 900
 
 _DATASET_FILE = re.compile(r"(?P<stem>.*)\.(?P<kind>imzml|ibd)", re.IGNORECASE | re.DOTALL)
 _DATABASE_FILE = re.compile(r"(?P<name>.*)\.(?:tsv|csv)(?:\.gz)?", re.IGNORECASE | re.DOTALL)
-_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS = frozenset("\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}")
+"""Format characters that some scripts are spelled with; the others hide, or turn the text around them."""
 
 
 @dataclass(frozen=True)
@@ -137,14 +140,19 @@ def find_dataset(store: ObjectStore, name: DatasetName) -> Upload:
         Two files claim the same part of the dataset, such as x.ibd and x.IBD.
 
     """
-    listed = [info.key for info in store.list(f"{name.folder}{name.stem}.")]
-    own = f"{name.folder}{name.stem}.{CONFIGURATION}"
-    configuration = own if own in listed else f"{name.folder}{CONFIGURATION}"
+    spellings = dict.fromkeys(unicodedata.normalize(form, name.stem) for form in ("NFC", "NFD"))
+    prefixes = [f"{name.folder}{spelling}." for spelling in spellings]
+    listed = {info.key: info.key.removeprefix(prefix) for prefix in prefixes for info in store.list(prefix)}
+
+    def find(kind: str) -> ObjectInfo | None:
+        return _head_of_one(store, name, [key for key, extension in listed.items() if extension.lower() == kind])
+
+    own = _head_of_one(store, name, [key for key, extension in listed.items() if extension == CONFIGURATION])
     return Upload(
         name,
-        imzml=_find(store, name, "imzml", listed),
-        ibd=_find(store, name, "ibd", listed),
-        configuration=store.head(configuration),
+        imzml=find("imzml"),
+        ibd=find("ibd"),
+        configuration=own or store.head(f"{name.folder}{CONFIGURATION}"),
     )
 
 
@@ -155,43 +163,49 @@ def datasets_configured_by(store: ObjectStore, file: ConfigurationFile) -> list[
     names: dict[DatasetName, None] = {}
     configured = set()
     for info in store.list(file.folder):
-        folder, _, base = info.key.rpartition("/")
-        match = _DATASET_FILE.fullmatch(base)
-        if f"{folder}/" != file.folder:
-            continue
-        if match is not None and match["stem"]:
-            names[DatasetName(file.folder, match["stem"])] = None
-        elif base.endswith(f".{CONFIGURATION}"):
-            configured.add(base.removesuffix(f".{CONFIGURATION}"))
+        meaning = _understood(info.key)
+        if isinstance(meaning, DatasetName) and meaning.folder == file.folder:
+            names[meaning] = None
+        elif isinstance(meaning, ConfigurationFile) and meaning.folder == file.folder:
+            configured.add(meaning.stem)
     return [name for name in names if name.stem not in configured]
 
 
-def _find(store: ObjectStore, name: DatasetName, kind: str, listed: Iterable[str]) -> ObjectInfo | None:
-    """Return a dataset's one file of a kind, whatever the case of its extension, with its version."""
-    start = len(name.folder) + len(name.stem) + 1
-    found = [key for key in listed if key[start:].lower() == kind]
+def _understood(key: str) -> InputKey | None:
+    """Return what a key means; None too where it cannot be taken, which the message about it reports."""
+    try:
+        return understand(key)
+    except InvalidInputError:
+        return None
+
+
+def _head_of_one(store: ObjectStore, name: DatasetName, found: Sequence[str]) -> ObjectInfo | None:
+    """Return a dataset's one file of a kind with its version, None where there is none."""
     if len(found) > 1:
+        # In ASCII, since the keys may differ in how they spell one and the same name.
         raise InvalidDatasetError(
-            f"Dataset {name.stem!r} has {len(found)} files of one kind, {' and '.join(map(repr, found))}; "
+            f"Dataset {name.stem!r} has {len(found)} files of one kind, {' and '.join(map(ascii, found))}; "
             "a dataset has one imzML and one ibd: delete what is not meant and upload the other again."
         )
     return store.head(found[0]) if found else None
 
 
 def _checked(key: str, name: str, home: str) -> str:
-    """Return the name that a key gives, or refuse a key that leads elsewhere or that no screen should show."""
+    """Return the name that a key gives, in NFC, or refuse a key that leads elsewhere or that no screen should show."""
     advice = "upload the file under another key"
     length = len(key.encode(errors="surrogatepass"))
     if length > MAX_KEY_BYTES:
         raise InvalidInputError(f"The key has {length:,} bytes, at most {MAX_KEY_BYTES} are taken; {advice}.")
-    forbidden = sorted({character for character in key if unicodedata.category(character) in _FORBIDDEN_CATEGORIES})
+    forbidden = sorted({each for each in key if unicodedata.category(each) in _FORBIDDEN_CATEGORIES} - _JOINERS)
     if forbidden:
         codes = ", ".join(f"U+{ord(character):04X}" for character in forbidden)
-        raise InvalidInputError(f"The key {key!a} has control characters ({codes}); {advice}.")
+        raise InvalidInputError(f"The key {key!a} has control or invisible characters ({codes}); {advice}.")
     if {".", ".."} & {name, *key.split("/")}:
         raise InvalidInputError(f"The key {key!r} has '.' or '..' for a name; {advice}.")
     if not name:
         raise InvalidInputError(f"The key {key!r} has no name before its extension; {advice}.")
     if not key.startswith(home):
         raise InvalidInputError(f"The key {key!r} lies outside of {home}, where such a file is taken up; {advice}.")
-    return name
+    if not any(unicodedata.is_normalized(form, name) for form in ("NFC", "NFD")):
+        raise InvalidInputError(f"The key {key!a} is composed in part only, as Unicode calls it (NFC); {advice}.")
+    return unicodedata.normalize("NFC", name)

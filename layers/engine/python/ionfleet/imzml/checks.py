@@ -14,7 +14,8 @@ from ionfleet.imzml.spectrum_list import UNSTATED
 from ionfleet.imzml.terms import ROLES
 from ionfleet.index import ARRAY_DTYPES, TYPE_MASK, ZLIB
 
-MAX_PIXELS = 1 << 28
+MAX_PIXELS = 1 << 25
+"""Of the box around all coordinates: what a function has the memory to render; METASPACE takes 4.5 million."""
 _ITEM_BYTES = np.array([dtype.itemsize for dtype in ARRAY_DTYPES], np.int64)
 _TURN = 1 << 32
 _MAX_BYTES = 1 << 50
@@ -68,7 +69,8 @@ def check_grid(x: NDArray[np.int32], y: NDArray[np.int32], log: FindingLog) -> N
     if width * height > MAX_PIXELS:
         message = (
             f"The coordinates, x {x.min()} to {x.max()} and y {y.min()} to {y.max()}, span {width:,} by {height:,} "
-            f"pixels, more than {MAX_PIXELS:,}. Check the positions IMS:1000050 and IMS:1000051."
+            f"pixels, more than {MAX_PIXELS:,}. Crop or split the dataset, or check the positions IMS:1000050 and "
+            "IMS:1000051."
         )
         log.error("grid-too-large", message)
         return

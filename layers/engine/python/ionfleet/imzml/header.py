@@ -13,11 +13,13 @@ from pyimzml.ontology.ontology import ACCESSION_FIX_MAPPING, all_terms
 
 from ionfleet.findings import FindingLog
 from ionfleet.imzml import terms
-from ionfleet.imzml.markup import MAX_DEPTH, MarkupReader, UnreadableError
+from ionfleet.imzml.markup import MAX_ATTRIBUTES, MAX_DEPTH, MAX_TEXT, MarkupReader, UnreadableError
 from ionfleet.index import Analyzer
 
 _MAX_BYTES = 16 << 20
 _MAX_ELEMENTS = 10_000
+# Each reference is followed through all the groups behind it, which costs the product of these.
+_AT_MOST = {"referenceableParamGroup": 256, "referenceableParamGroupRef": 1000}
 _SKIPPED = frozenset(
     {"cvList", "sourceFileList", "contact", "sampleList", "softwareList", "dataProcessingList", "userParam"}
 )
@@ -53,7 +55,9 @@ class HeaderBuilder:
         self._log = log
         self._on_spectra = on_spectra
         self._elements = 0
+        self._counts = dict.fromkeys(_AT_MOST, 0)
         self._skipping = 0
+        self._wrapped = False
         self.open: list[Element] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -68,8 +72,10 @@ class HeaderBuilder:
             self._append(local, attributes)
         elif local == "mzML":
             self.open.append(Element(XMLNS_PREFIX + local))
-        elif local != "indexedmzML":
+        elif local != "indexedmzML" or self._wrapped:
             raise self._reader.not_imzml(f"its first element is <{name[:40]}>, where <mzML> is expected")
+        else:
+            self._wrapped = True
 
     def end(self, _: str) -> None:
         """Close an element."""
@@ -79,17 +85,43 @@ class HeaderBuilder:
             self.open.pop()
 
     def _append(self, local: str, attributes: dict[str, str]) -> None:
+        if local in _AT_MOST:
+            self._count(local)
         self._elements += 1
         self._check_depth()
         if self._elements > _MAX_ELEMENTS or self._reader.position > _MAX_BYTES:
-            message = f"The header of the imzML has more than {_MAX_ELEMENTS:,} elements or {_MAX_BYTES:,} bytes."
+            message = (
+                f"The header of the imzML, all before its spectra, has more than {_MAX_ELEMENTS:,} elements or "
+                f"{_MAX_BYTES:,} bytes. Export the dataset again."
+            )
             raise UnreadableError("header-too-large", message)
+        self._check_attributes(attributes)
         if local == "cvParam":
             attributes = {"value": "", **attributes}
             self._note_mislabelled(attributes)
         self.open.append(SubElement(self.open[-1], XMLNS_PREFIX + local, attributes))
         if attributes.get("accession") in _UNREADABLE_TERMS:
             self.open[-2].remove(self.open[-1])
+
+    def _count(self, local: str) -> None:
+        self._counts[local] += 1
+        if self._counts[local] > _AT_MOST[local]:
+            message = (
+                f"The header of the imzML, all before its spectra, has more than {_AT_MOST[local]:,} elements "
+                f"<{local}>. Export the dataset again."
+            )
+            raise UnreadableError("header-too-large", message)
+
+    def _check_attributes(self, attributes: dict[str, str]) -> None:
+        if len(attributes) > MAX_ATTRIBUTES:
+            message = (
+                f"An element of the imzML's header at byte {self._reader.position:,} has {len(attributes):,} "
+                f"attributes, at most {MAX_ATTRIBUTES} are read. Export the dataset again."
+            )
+            raise UnreadableError("too-many-attributes", message)
+        for text in attributes.values():
+            if len(text) > MAX_TEXT:
+                raise self._reader.refuse_long(text)
 
     def _check_depth(self) -> None:
         if len(self.open) + self._skipping > MAX_DEPTH:
@@ -106,7 +138,8 @@ class HeaderBuilder:
 
 def too_deep() -> UnreadableError:
     """Return the error for elements within elements without end."""
-    return UnreadableError("too-deep", f"The elements of the imzML are nested more than {MAX_DEPTH} deep.")
+    message = f"The elements of the imzML are nested more than {MAX_DEPTH} deep. Export the dataset again."
+    return UnreadableError("too-deep", message)
 
 
 def read_facts(root: Element, log: FindingLog) -> FileFacts:

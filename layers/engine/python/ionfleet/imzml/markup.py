@@ -12,6 +12,10 @@ MAX_FILE = 1 << 35
 MAX_DEPTH = 64
 _CHUNK = 1 << 20
 _MAX_TOKEN = 4 << 20
+MAX_TEXT = 1 << 12
+"""Characters of the value of an attribute that is kept."""
+MAX_ATTRIBUTES = 64
+"""Attributes of an element of the header."""
 _MAX_NAMES = 10_000
 _BEFORE_MARKUP = b"\xef\xbb\xbf \t\r\n"
 _MARKUP = (b"<", b"\xff\xfe", b"\xfe\xff")
@@ -51,6 +55,14 @@ class MarkupReader:
         """Byte of the file that the tag at hand begins at."""
         return self._expat.CurrentByteIndex
 
+    def refuse_long(self, text: str) -> UnreadableError:
+        """Return the error for an attribute's value that is longer than any that means something."""
+        message = (
+            f"An attribute of the imzML near byte {self.position:,} has {len(text):,} characters, at most {MAX_TEXT:,} "
+            f"are read; it begins with {text[:40]!r}. Export the dataset again."
+        )
+        return UnreadableError("attribute-too-long", message)
+
     def not_imzml(self, found: str) -> UnreadableError:
         """Return the error for a file of another kind."""
         return UnreadableError("not-imzml", f"This is not an imzML file: {found}. Give the .imzML file of a dataset.")
@@ -65,7 +77,8 @@ class MarkupReader:
 
         """
         if size > MAX_FILE:
-            raise UnreadableError("imzml-too-large", f"The imzML has {size:,} bytes, more than {MAX_FILE:,}.")
+            message = f"The imzML has {size:,} bytes, more than {MAX_FILE:,}. Split the dataset, or bin its pixels."
+            raise UnreadableError("imzml-too-large", message)
         fed = 0
         while chunk := stream.read(_CHUNK):
             self._beginning = self._beginning or chunk[:60]
@@ -96,10 +109,12 @@ class MarkupReader:
 
     def _check_memory(self, fed: int) -> None:
         if fed - max(self.position, 0) > _MAX_TOKEN:
-            message = f"A tag of the imzML at byte {self.position:,} is longer than {_MAX_TOKEN:,} bytes."
+            message = (
+                f"A tag of the imzML at byte {self.position:,} has more than {_MAX_TOKEN:,} bytes. Export it again."
+            )
             raise UnreadableError("tag-too-long", message)
         if len(self._names) > _MAX_NAMES:
-            message = f"The imzML uses more than {_MAX_NAMES:,} different names of elements and attributes."
+            message = f"The imzML uses more than {_MAX_NAMES:,} different names. Export it again."
             raise UnreadableError("too-many-names", message)
 
     def _refuse_doctype(self, name: str, *_: object) -> None:

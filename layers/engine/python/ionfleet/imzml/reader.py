@@ -75,7 +75,9 @@ def check_checksums(header: DatasetHeader, ibd: Iterable[bytes]) -> list[Finding
             if declared[name]:
                 digest.update(chunk)
     return [
-        Finding("warning", "checksum-differs", f"The ibd's {name} is {found}, but the imzML declares {declared[name]}.")
+        Finding(
+            "warning", "checksum-differs", f"The ibd's {name} is {found}, the imzML declares {declared[name][:40]}."
+        )
         for name, found in ((name, digest.hexdigest()) for name, digest in sums.items())
         if declared[name] and declared[name] != found
     ]
@@ -109,7 +111,7 @@ class _Document:
             raise self._reader.not_imzml(f"its first element is <{name[:40]}>, where <mzML> is expected")
         facts = read_facts(ancestors[0], self._log)
         prefix = name[: -len("spectrumList")]
-        spectra = SpectrumCollector(prefix, facts.groups, self._log, depth=len(ancestors) + 1)
+        spectra = SpectrumCollector(self._reader, prefix, facts.groups, self._log, depth=len(ancestors) + 1)
         self._reader.handle(spectra.start, spectra.end)
         self._declared = attributes.get("count", "").strip()
         self._parts = facts, spectra

@@ -15,10 +15,11 @@ from pyimzml.ontology.ontology import ACCESSION_FIX_MAPPING
 from ionfleet.findings import FindingLog
 from ionfleet.imzml import terms
 from ionfleet.imzml.header import too_deep
-from ionfleet.imzml.markup import MAX_DEPTH, UnreadableError
+from ionfleet.imzml.markup import MAX_DEPTH, MAX_TEXT, MarkupReader, UnreadableError
 from ionfleet.index import ZLIB
 
-MAX_SPECTRA = 10_000_000
+MAX_SPECTRA = 5_000_000
+"""What the planner reads, and holds, in its time and memory; METASPACE takes 2 million."""
 _MAX_ARRAYS = 64
 _INT32 = (-(1 << 31), (1 << 31) - 1)
 _INT64 = (-(1 << 63), (1 << 63) - 1)
@@ -71,7 +72,10 @@ class SpectrumCollector:
     each combination.
     """
 
-    def __init__(self, prefix: str, groups: Mapping[str, frozenset[str]], log: FindingLog, depth: int) -> None:
+    def __init__(
+        self, reader: MarkupReader, prefix: str, groups: Mapping[str, frozenset[str]], log: FindingLog, depth: int
+    ) -> None:
+        self._reader = reader
         self._groups = groups
         self._log = log
         self._depth = depth
@@ -114,7 +118,10 @@ class SpectrumCollector:
             if accession in terms.SPECTRUM_TERMS:
                 if accession in _MISLABELLED:
                     accession = self._believed(accession, attributes.get("name", ""))
-                self._params.setdefault(accession, attributes.get("value", ""))
+                value = attributes.get("value", "")
+                if len(value) > MAX_TEXT:
+                    raise self._reader.refuse_long(value)
+                self._params.setdefault(accession, value)
         elif name in self._actions:
             self._actions[name](attributes)
 
@@ -135,7 +142,8 @@ class SpectrumCollector:
 
     def _start_spectrum(self, _: dict[str, str]) -> None:
         if self.n_spectra == MAX_SPECTRA:
-            raise UnreadableError("too-many-spectra", f"The imzML has more than {MAX_SPECTRA:,} spectra.")
+            message = f"The imzML has more than {MAX_SPECTRA:,} spectra. Split the dataset, or bin its pixels."
+            raise UnreadableError("too-many-spectra", message)
         self.n_spectra += 1
         self._inside = self._sound = True
         self._spectrum_params = self._params = {}

@@ -10,13 +10,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ionfleet.chunks import IonTable, matrix_column, parquet_bytes
-from ionfleet.index import SpectraIndex
+from ionfleet.damage import read_intact
 from ionfleet.isotopes import tolerance_windows
 from ionfleet.measure import Images, Measured, Patterns, measure
 from ionfleet.plan import SegmentTask, Stores, read_plan
 from ionfleet.planning import merge_windows
 from ionfleet.runs import read_ranges
-from ionfleet.stages.common import Report, measurement, runs_of, segment_key
+from ionfleet.stages.common import Report, dataset_grid, measurement, runs_of, segment_key
 
 IMAGE_ROW_GROUP = 256
 
@@ -43,8 +43,8 @@ def annotate(stores: Stores, task: SegmentTask) -> Report:
     if stores.work.head(metrics_key) is not None:
         return Report(task.task, done_before=True)
     plan = read_plan(stores.work, task.plan)
-    ions = IonTable.from_parquet(stores.work.get(segment_key(task.execution, task.task, "ions.parquet")))
-    grid = SpectraIndex.read(stores.work.get(f"datasets/{plan.dataset.id}/index.parquet")).geometry()
+    ions = read_intact(stores.work, segment_key(task.execution, task.task, "ions.parquet"), IonTable.from_parquet)
+    grid = dataset_grid(stores.work, plan.dataset.id)
     ranges = merge_windows(*tolerance_windows(ions.mz, plan.configuration.ppm))
     peaks = read_ranges(stores.work, runs_of(stores, plan), *ranges)
     patterns = Patterns(ions.mz, ions.intensity, ions.target)

@@ -6,11 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ionfleet.configuration import ResolvedConfiguration
+from ionfleet.damage import read_intact
 from ionfleet.databases import Database
+from ionfleet.index import Grid, SpectraIndex
 from ionfleet.isotopes import Instrument
 from ionfleet.measure import Settings
 from ionfleet.plan import Plan, Stores, Task
 from ionfleet.runs import RunIndex, index_key, run_key
+from ionfleet.store import ObjectStore
+
+PARTITION_COUNTS = ("tasks", "peaks", "distinct_ions", "without_pattern", "ions")
+"""What merge needs to know of what partition found."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,18 @@ def measurement(configuration: ResolvedConfiguration) -> Settings:
 def job_database(stores: Stores, plan: Plan, number: int) -> Database:
     """Read one of a job's databases, reduced to the molecule classes that the job asks for."""
     reference = plan.databases[number]
-    database = Database.from_parquet(stores.work.get(reference.key))
+    database = read_intact(stores.work, reference.key, Database.from_parquet)
     return database.select_classes(plan.configuration.molecule_classes)
+
+
+def dataset_index(work: ObjectStore, dataset: str) -> SpectraIndex:
+    """Read the index of a dataset's spectra."""
+    return read_intact(work, f"datasets/{dataset}/index.parquet", SpectraIndex.read)
+
+
+def dataset_grid(work: ObjectStore, dataset: str) -> Grid:
+    """Read the grid of a dataset's spectra."""
+    return read_intact(work, f"datasets/{dataset}/index.parquet", Grid.read)
 
 
 def runs_of(stores: Stores, plan: Plan) -> list[tuple[str, RunIndex]]:
@@ -57,7 +73,7 @@ def runs_of(stores: Stores, plan: Plan) -> list[tuple[str, RunIndex]]:
     return [
         (
             run_key(dataset, run.first, run.stop),
-            RunIndex.from_bytes(stores.work.get(index_key(dataset, run.first, run.stop))),
+            read_intact(stores.work, index_key(dataset, run.first, run.stop), RunIndex.from_bytes),
         )
         for run in plan.runs
     ]

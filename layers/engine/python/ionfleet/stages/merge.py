@@ -8,13 +8,14 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ionfleet.chunks import matrix_of, parquet_bytes
+from ionfleet.damage import read_counts, read_intact
 from ionfleet.fdr import LEVELS
+from ionfleet.parquet import read_table
 from ionfleet.plan import Plan, RenderTask, StageTasks, Stores, read_plan
-from ionfleet.planning import RENDER_TASK_IONS, cut_range
-from ionfleet.stages.common import job_database, manifest_lines, segment_key, table_key
+from ionfleet.planning import RENDER_TASK_IONS, RENDER_TASK_PIXELS, cut_range
+from ionfleet.stages.common import PARTITION_COUNTS, job_database, manifest_lines, segment_key, table_key
 from ionfleet.tables import CsvHead, DatabaseMetrics, annotation_table, annotations_csv, database_metrics, flat_metrics
 
 LISTED_INVALID = 1000
@@ -27,8 +28,8 @@ def merge(stores: Stores, plan_key: str) -> StageTasks:
     stage = StageTasks(tasks=0, manifest=f"manifests/{plan.execution}/render.jsonl")
     facts_key = table_key(plan.execution, "facts.json")
     if stores.work.head(facts_key) is not None:
-        return stage.model_copy(update={"tasks": json.loads(stores.work.get(facts_key))["render_tasks"]})
-    partition = json.loads(stores.work.get(f"manifests/{plan.execution}/partition.json"))
+        return stage.model_copy(update={"tasks": read_counts(stores.work, facts_key, "render_tasks")["render_tasks"]})
+    partition = read_counts(stores.work, f"manifests/{plan.execution}/partition.json", *PARTITION_COUNTS)
     measured = _read_segments(stores, plan, partition["tasks"])
     settings, charge = plan.configuration.ions, plan.configuration.charge
     databases = [job_database(stores, plan, number) for number in range(len(plan.databases))]
@@ -41,7 +42,7 @@ def merge(stores: Stores, plan_key: str) -> StageTasks:
     _write_tables(stores, plan, pa.concat_tables(part.table for part in metrics), annotations, images)
     tasks = [
         RenderTask(execution=plan.execution, plan=plan_key, stage="render", task=number, first=first, stop=stop)
-        for number, (first, stop) in enumerate(cut_range(len(images), RENDER_TASK_IONS))
+        for number, (first, stop) in enumerate(cut_range(len(images), _render_size(plan)))
     ]
     stores.work.create(stage.manifest, manifest_lines(tasks))
     facts = _facts(plan, partition, metrics, annotations) | {
@@ -56,8 +57,7 @@ def _read_segments(stores: Stores, plan: Plan, segments: int) -> pa.Table:
     """Read the metrics of all segments, with the segment each ion came from."""
     parts = []
     for number in range(segments):
-        data = stores.work.get(segment_key(plan.execution, number, "metrics.parquet"))
-        part = pq.read_table(pa.BufferReader(data))
+        part = read_intact(stores.work, segment_key(plan.execution, number, "metrics.parquet"), read_table)
         parts.append(part.append_column("segment", pa.array(np.full(len(part), number, np.int32))))
     return pa.concat_tables(parts).combine_chunks()
 
@@ -74,6 +74,11 @@ def _images_to_render(annotations: pa.Table, measured: pa.Table) -> pa.Table:
     place = pc.index_in(table.column("ion_formula"), measured.column("ion").combine_chunks())
     table = table.append_column("segment", measured.column("segment").take(place))
     return table.sort_by([(name, "ascending") for name in ("segment", "ion_formula", "formula", "modifier")])
+
+
+def _render_size(plan: Plan) -> int:
+    """Return how many annotations one task renders: fewer where each image is large."""
+    return max(1, min(RENDER_TASK_IONS, RENDER_TASK_PIXELS // (plan.dataset.width * plan.dataset.height)))
 
 
 def _write_tables(stores: Stores, plan: Plan, metrics: pa.Table, annotations: pa.Table, images: pa.Table) -> None:

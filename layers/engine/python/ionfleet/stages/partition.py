@@ -7,6 +7,7 @@ import json
 import numpy as np
 
 from ionfleet.chunks import IonTable
+from ionfleet.damage import read_counts, read_intact
 from ionfleet.errors import InvalidDatasetError
 from ionfleet.isotopes import tolerance_windows
 from ionfleet.plan import Plan, SegmentTask, StageTasks, Stores, read_plan
@@ -30,7 +31,7 @@ def partition(stores: Stores, plan_key: str, annotate_mb: int) -> StageTasks:
     key = f"manifests/{plan.execution}/partition.json"
     done = stores.work.head(key)
     if done is not None:
-        return stage.model_copy(update={"tasks": json.loads(stores.work.get(key))["tasks"]})
+        return stage.model_copy(update={"tasks": read_counts(stores.work, key, "tasks")["tasks"]})
     runs = [index for _, index in runs_of(stores, plan)]
     density = Density.of(runs)
     if not density.peaks:
@@ -38,10 +39,11 @@ def partition(stores: Stores, plan_key: str, annotate_mb: int) -> StageTasks:
             f"No spectrum of {plan.dataset.imzml.key} has a peak with an intensity above 0. "
             "Check that the ibd belongs to the imzML, and how the dataset was exported."
         )
-    everything = IonTable.union([IonTable.from_parquet(stores.work.get(chunk.key)) for chunk in plan.chunks])
+    everything = IonTable.union([read_intact(stores.work, chunk.key, IonTable.from_parquet) for chunk in plan.chunks])
     ions = in_range(everything, float(density.mz[0]), float(density.mz[-1]))
     lower, upper = tolerance_windows(ions.mz, plan.configuration.ppm)
-    segments = cut_segments(lower, upper, density, annotate_mb, plan.configuration.planning.segment_peaks)
+    wanted = plan.configuration.planning.segment_peaks
+    segments = cut_segments(lower, upper, density, annotate_mb, wanted, plan.dataset.spectra)
     for number, segment in enumerate(segments):
         table = ions.take(np.arange(segment.first, segment.stop))
         stores.work.create(segment_key(plan.execution, number, "ions.parquet"), table.to_parquet())

@@ -26,7 +26,14 @@ from ionfleet.plan import (
     StageTasks,
     Stores,
 )
-from ionfleet.planning import ISOTOPE_TASK_FORMULAS, cut_range, cut_spectra, expected_segments
+from ionfleet.planning import (
+    ISOTOPE_TASK_FORMULAS,
+    ISOTOPE_TASK_IONS,
+    check_ions,
+    cut_range,
+    cut_spectra,
+    expected_segments,
+)
 from ionfleet.runs import index_key
 from ionfleet.stages.common import instrument, manifest_lines
 from ionfleet.store import ObjectInfo
@@ -133,7 +140,7 @@ def plan_facts(
         isotope_ions=ions * isotope_tasks // max(1, len(chunks)),
         isotope_tasks=isotope_tasks,
         chunks=len(chunks),
-        annotate_tasks=expected_segments(dataset.points, ions, annotate_mb, segment_peaks),
+        annotate_tasks=expected_segments(dataset.points, ions, dataset.spectra, annotate_mb, segment_peaks),
         shown=expected_annotations(targets, dataset.points, dataset.spectra),
         peaks=configuration.isotope_peaks,
         ppm=configuration.ppm,
@@ -200,11 +207,14 @@ def _existing_runs(stores: Stores, dataset: str, spectra: int) -> list[tuple[int
 
 def _chunks(request: PlanRequest) -> list[IsotopeChunk]:
     settings, model = request.configuration.ions, instrument(request.configuration)
-    modifier_table(settings)  # refuses impossible adducts before anything is written
-    size = request.configuration.planning.isotope_task_formulas or ISOTOPE_TASK_FORMULAS
+    each = modifier_table(settings).pairs_per_formula  # refuses impossible adducts before anything is written
+    classes = request.configuration.molecule_classes
+    formulas_of = [database.select_classes(classes).formulas for _, database in request.databases]
+    check_ions(sum(map(len, formulas_of)), each, model.peaks)
+    wanted = request.configuration.planning.isotope_task_formulas or ISOTOPE_TASK_FORMULAS
+    size = min(wanted, max(1, ISOTOPE_TASK_IONS // each))
     chunks = []
-    for number, (_, database) in enumerate(request.databases):
-        formulas = database.select_classes(request.configuration.molecule_classes).formulas
+    for number, formulas in enumerate(formulas_of):
         for first, stop in cut_range(len(formulas), size):
             key = chunk_key(formulas[first:stop], first, settings, model)
             chunks.append(IsotopeChunk(database=number, first=first, stop=stop, key=key))

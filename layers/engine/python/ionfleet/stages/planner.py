@@ -15,6 +15,7 @@ from typing import Literal
 from ionfleet import catalog
 from ionfleet.brief import plan_key, read_brief
 from ionfleet.configuration import MAX_BYTES, JobConfiguration, ResolvedConfiguration, resolve
+from ionfleet.damage import read_intact
 from ionfleet.errors import (
     InvalidConfigurationError,
     InvalidDatabaseError,
@@ -34,6 +35,7 @@ from ionfleet.plan import FORMAT_VERSION, Stores
 from ionfleet.progress import PLANNED, first_tasks, progress_on_entering
 from ionfleet.stages.plan import DatasetFiles, PlanRequest, write_plan
 from ionfleet.status import (
+    MAX_MESSAGE,
     JobStatus,
     UploadStatus,
     bounded,
@@ -44,6 +46,7 @@ from ionfleet.status import (
     report_waiting,
 )
 from ionfleet.store import ObjectInfo, ObjectStore, RangeReader
+from ionfleet.text import shortened
 from ionfleet.uploads import (
     ConfigurationFile,
     DatabaseFile,
@@ -253,7 +256,9 @@ def _read_configuration(store: ObjectStore, info: ObjectInfo | None) -> JobConfi
     if info is None:
         return JobConfiguration()
     if info.size > MAX_BYTES:
-        raise InvalidConfigurationError(f"{info.key} has {info.size:,} bytes, at most {MAX_BYTES:,} are allowed.")
+        raise InvalidConfigurationError(
+            f"{info.key} has {info.size:,} bytes, at most {MAX_BYTES:,} are allowed; make it smaller."
+        )
     return JobConfiguration.from_json(store.get(info.key), info.key)
 
 
@@ -261,7 +266,7 @@ def _read_index(stores: Stores, pair: _Pair) -> SpectraIndex:
     """Return the dataset's index, made from its imzML where it is not there yet."""
     key = f"datasets/{pair.dataset}/index.parquet"
     if stores.work.head(key) is not None:
-        return SpectraIndex.read(stores.work.get(key))
+        return read_intact(stores.work, key, SpectraIndex.read)
     reader = RangeReader(stores.input, pair.imzml.key, pair.imzml.size)
     uuid = stores.input.get_range(pair.ibd.key, 0, UUID_BYTES)
     with io.BufferedReader(reader, READ_AHEAD) as stream:
@@ -315,8 +320,8 @@ def _reject(
         at=at,
         dataset=dataset,
         error=error_name(error),
-        message=str(error),
+        message=shortened(str(error), MAX_MESSAGE),
         findings=bounded(findings),
     )
     report_input(delivery.stores.results, status_key, status)
-    return Outcome("rejected", name, dataset, message=str(error))
+    return Outcome("rejected", name, dataset, message=status.message)

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ionfleet.damage import read_intact, reading
 from ionfleet.images import dense_image, encode_png, grey_alpha
-from ionfleet.index import SpectraIndex
+from ionfleet.parquet import read_table
 from ionfleet.plan import RenderTask, Stores, read_plan
-from ionfleet.stages.common import Report, segment_key, table_key
+from ionfleet.stages.common import Report, dataset_grid, segment_key, table_key
 from ionfleet.store import ObjectMissingError, RangeReader
 
 _BUFFER = 1 << 20
@@ -34,8 +35,8 @@ class StoredImage:
 def render(stores: Stores, task: RenderTask) -> Report:
     """Write the PNG of every isotope image of some annotations, named after formula, modifier and peak."""
     plan = read_plan(stores.work, task.plan)
-    grid = SpectraIndex.read(stores.work.get(f"datasets/{plan.dataset.id}/index.parquet")).geometry()
-    chosen = pq.read_table(pa.BufferReader(stores.work.get(table_key(plan.execution, "images.parquet"))))
+    grid = dataset_grid(stores.work, plan.dataset.id)
+    chosen = read_intact(stores.work, table_key(plan.execution, "images.parquet"), read_table)
     sampled, metaspace = grid.mask, plan.configuration.compatibility == "metaspace"
     written = 0
     for segment, names in _names(chosen.slice(task.first, task.stop - task.first)).items():
@@ -64,13 +65,14 @@ def read_images(stores: Stores, execution: str, segment: int, ions: set[str]) ->
     if info is None:
         raise ObjectMissingError(f"The images of segment {segment} are not at {key!r}; run the job again.")
     reader = io.BufferedReader(RangeReader(stores.work, key, info.size), _BUFFER)
-    file = pq.ParquetFile(reader)
-    wanted = pa.array(sorted(ions))
-    for group in range(file.num_row_groups):
-        found = pc.is_in(file.read_row_group(group, ["ion"]).column("ion"), wanted)
-        if not pc.any(found).as_py():
-            continue
-        yield from _images(file.read_row_group(group).filter(found))
+    with reading(key):
+        file = pq.ParquetFile(reader)
+        wanted = pa.array(sorted(ions), pa.string())
+        for group in range(file.num_row_groups):
+            found = pc.is_in(file.read_row_group(group, ["ion"]).column("ion"), wanted)
+            if not pc.any(found).as_py():
+                continue
+            yield from _images(file.read_row_group(group).filter(found))
 
 
 def _images(table: pa.Table) -> Iterator[StoredImage]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ionfleet.index import SpectraIndex
 from ionfleet.plan import SortTask, Stores, read_plan
 from ionfleet.runs import encode_run, index_key, index_run, run_key, sort_peaks
 from ionfleet.spectra import read_peaks
-from ionfleet.stages.common import Report
+from ionfleet.stages.common import Report, dataset_index
 
 
 def sort_spectra(stores: Stores, task: SortTask) -> Report:
@@ -18,7 +17,7 @@ def sort_spectra(stores: Stores, task: SortTask) -> Report:
     key = index_key(dataset.id, task.first, task.stop)
     if stores.work.head(key) is not None:
         return Report(task.task, done_before=True)
-    index = SpectraIndex.read(stores.work.get(f"datasets/{dataset.id}/index.parquet"))
+    index = dataset_index(stores.work, dataset.id)
     pixels = index.geometry().pixel
     rows = index.rows(task.first, task.stop)
     peaks = read_peaks(

@@ -6,16 +6,16 @@ execution that was stopped, timed out or failed, and messages that ended in a de
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from ionfleet.brief import PlanBrief, plan_key, read_brief
 from ionfleet.costs import JobCost
+from ionfleet.damage import read_intact
 from ionfleet.errors import AttemptEndedError, DamagedObjectError, InvalidInputError
 from ionfleet.identity import timestamp
 from ionfleet.jobs import End, Failure, State, end_attempt, end_message, read_end
@@ -34,6 +34,7 @@ from ionfleet.status import (
 from ionfleet.store import ObjectStore
 from ionfleet.summary import build_summary, job_cost, to_json
 from ionfleet.telemetry import Invocation, read_invocations, summarize
+from ionfleet.text import escaped_json
 from ionfleet.uploads import DatabaseFile, DatasetName, message_status_key, refused_status_key, understand
 
 TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet")
@@ -65,6 +66,9 @@ class Outcome:
     over: Mapping[str, str] = field(default_factory=dict)
 
 
+_FACTS = TypeAdapter(dict[str, Any])
+
+
 class FailedTask(BaseModel):
     """What the state machine writes down of a map's task that failed: `failures/<execution>/<stage>-<task>.json`."""
 
@@ -83,9 +87,8 @@ class Completion:
 
     def to_json(self) -> str:
         """Return what subscribers are told."""
-        return self.status.model_dump_json(
-            exclude_none=True, exclude={"stages", "progress", "versions", "configuration"}
-        )
+        left_out = {"stages", "progress", "versions", "configuration"}
+        return escaped_json(self.status.model_dump_json(exclude_none=True, exclude=left_out))
 
 
 def advance(
@@ -252,7 +255,10 @@ def _failure(work: ObjectStore, execution: str, outcome: Outcome) -> Failure:
     """Return why an execution failed: a failed task's own reason says more than that of the map around it."""
     record = next(iter(work.list(f"failures/{execution}/")), None)
     if record is not None and outcome.state == "FAILED":
-        task = FailedTask.model_validate_json(work.get(record.key))
+        try:
+            task = read_intact(work, record.key, FailedTask.model_validate_json)
+        except DamagedObjectError as damage:
+            return Failure(error=DamagedObjectError.__name__, message=str(damage), object=record.key)
         reason = failure_of(task.Error, task.Cause, task.stage)
         return reason.model_copy(update={"task": task.task, "object": record.key})
     error, cause = outcome.error.get("Error") or "", outcome.error.get("Cause") or ""
@@ -267,8 +273,7 @@ def _last_stage(stages: Mapping[str, str]) -> str | None:
 
 
 def _read_facts(work: ObjectStore, execution: str) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(work.get(f"jobs/{execution}/tables/facts.json"))
-    return facts
+    return read_intact(work, f"jobs/{execution}/tables/facts.json", _FACTS.validate_json)
 
 
 def _publish_tables(work: ObjectStore, results: ObjectStore, plan: PlanBrief) -> None:
