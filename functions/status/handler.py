@@ -37,13 +37,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def handle_entry(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
     """Say how far the attempt is that the state machine speaks of."""
     environment = read_environment(StatusEnvironment)
-    work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
     with logged_errors(), public_errors():
         entry = parse_event(event, StageEntered)
-        bind(entry.execution)
-        links = Console(environment).job(entry.execution)
-        advance(work, results, entry.execution, entry.stage, entry.entered, links)
-        metrics.add_metric("StagesEntered", MetricUnit.Count, 1)
+        _advance(environment, entry)
     return {"execution": entry.execution, "stage": entry.stage}
 
 
@@ -70,7 +66,12 @@ def handle_letters(letter: DeadLetterRecord, account: Account) -> None:
     metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
     if letter.end is not None:
         logger.error("Dead letter", extra={"queue": letter.queue})
-        _tell(environment, conclude(work, results, *letter.end, own=account.invocation))
+        execution, outcome = letter.end
+        _tell(environment, conclude(work, results, execution, outcome, console.job(execution), account.invocation))
+        return
+    if letter.entry is not None:
+        logger.warning("News of a stage come late", extra={"queue": letter.queue})
+        _advance(environment, letter.entry)
         return
     event = letter.event
     if event is None:
@@ -85,6 +86,14 @@ def handle_letters(letter: DeadLetterRecord, account: Account) -> None:
     else:
         links = console.message("planner", letter.messageId)
         abandon_upload(work, results, key, letter.messageId, event.time, links)
+
+
+def _advance(environment: StatusEnvironment, entry: StageEntered) -> None:
+    bind(entry.execution)
+    work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
+    links = Console(environment).job(entry.execution)
+    advance(work, results, entry.execution, entry.stage, entry.entered, links)
+    metrics.add_metric("StagesEntered", MetricUnit.Count, 1)
 
 
 def _tell(environment: StatusEnvironment, completion: Completion | None) -> None:

@@ -209,13 +209,16 @@ def _messages(evidence: Evidence) -> Iterator[str]:
         yield f"{len(missing)} of {len(letters)} dead letters were not kept"
     told = evidence.documents("")
     for letter in letters:
-        about = _about(json.loads(letter)["detail"])
+        about = _about(json.loads(letter))
         if not any(about in key or about == document.get("execution") for key, document in told.items()):
             yield f"no document tells of the dead letter about {about}"
 
 
-def _about(detail: Mapping[str, Any]) -> str:
-    """Return what an event is about, as its document names it: an execution, or an input without its extension."""
+def _about(letter: Mapping[str, Any]) -> str:
+    """Return what a letter is about, as its document names it: an execution, or an input without its extension."""
+    if "detail" not in letter:  # the state machine's news of a stage
+        return str(letter["execution"])
+    detail = letter["detail"]
     if "object" not in detail:
         return str(detail["name"])
     key = str(detail["object"]["key"])

@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ionfleet_replay import AccessDecided, InvocationError, Standing
+from ionfleet_replay import AccessDecided, InvocationError
 from ionfleet_simulate.dataset import SimulatedDataset
 
 from .conftest import ROOT, Laboratory
 
 BUCKETS = ("InputBucket", "WorkBucket", "ResultsBucket")
-PATIENCE = 20
-"""Times that only messages are seen to be left, before they are given up."""
+LONGEST = 120
+"""Seconds that a story may take."""
+PATIENCE = 3
+"""Seconds for which nothing is left but news that come again, before they are left alone."""
 RECORDED_EVENT = ROOT / "events" / "s3-object-created.json"
 RECORDED_END = ROOT / "events" / "stepfunctions-status-change.json"
 
@@ -79,16 +81,18 @@ class Scene:
     def wait(self) -> None:
         """Wait for the end of everything.
 
-        What the status function cannot tell comes again for ever; that is given up after some rounds.
+        What the status function cannot tell comes again for ever; nobody waits for that.
         """
-        cloud, rounds = self.laboratory.cloud, 0
-        while (standing := cloud.standing()) is not Standing.IDLE:
-            rounds += standing is Standing.WAITING
-            if rounds > PATIENCE:
-                sqs = cloud.client("sqs")
-                sqs.purge_queue(QueueUrl=self._url("EndsDeadLetterQueue"))
-                rounds = 0
-            time.sleep(0.05)
+        rounds, deadline = 0, time.monotonic() + LONGEST
+        while rounds < PATIENCE:
+            try:
+                return self.laboratory.wait(1)
+            except TimeoutError as busy:
+                if time.monotonic() > deadline:
+                    raise
+                left = str(busy).partition(": ")[2].split(", ")
+                rounds = rounds + 1 if all("message in Ionfleet-EndsDeadLetterQueue-" in each for each in left) else 0
+        return None
 
     def _send(self, queue: str, event: dict[str, Any]) -> None:
         sqs = self.laboratory.cloud.client("sqs")

@@ -213,6 +213,7 @@ def denials_without(policies: Policies, statement: Statement, action: str, story
         story(scene)
     finally:
         cloud.enforce(before)
+        scene.laboratory.wait()
     denials = [str(each) for each in cloud.denials()[denied:] if names(str(each), statement, action)]
     assert denials, f"{label(statement, action)} is not missed"
     return denials

@@ -54,6 +54,14 @@ class DeadLetterRecord(SqsRecordModel):
         except ValidationError:
             return None
 
+    @property
+    def entry(self) -> StageEntered | None:
+        """The news of a stage in the body, None where it is something else."""
+        try:
+            return StageEntered.model_validate_json(self.body)
+        except ValidationError:
+            return None
+
 
 class StepError(BaseModel):
     """What a Catch of the state machine knows; fields are named as there."""
