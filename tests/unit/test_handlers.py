@@ -141,7 +141,7 @@ class TestTheWholeWay:
         assert summary["stages"]["sort"]["bytes_out"] > 0
         assert [*summary["stages"]][:2] == ["plan", "launch"]
         invocations = {stage: each["invocations"] for stage, each in summary["stages"].items()}
-        assert (invocations["plan"], invocations["launch"], invocations["publish"]) == (1, 1, 1)
+        assert (invocations["plan"], invocations["launch"], invocations["publish"]) == (1, 2, 1)
         assert summary["cost"]["usd"] == pytest.approx(
             sum(each["usd"] for each in summary["stages"].values()), abs=1e-5
         )
@@ -342,7 +342,7 @@ class TestStatus:
         event = {"execution": planned, "stage": "merge", "entered": "2026-05-04T12:00:10.000Z"}
         assert failed_messages(load_handler("status")(records(json.dumps(event), queue="ends-dlq"))) == []
         assert (self.job_status(cloud)["state"], self.job_status(cloud)["stage"]) == ("RUNNING", "merge")
-        assert not [info for info in cloud.results.list("inputs/messages/")]
+        assert not list(cloud.results.list("inputs/messages/"))
 
     def test_a_dead_letter_of_any_other_kind_is_kept(self, cloud: Cloud) -> None:
         answer = load_handler("status")(records("gibberish", "{}", queue="uploads-dlq"))
