@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-reference chaos fuzz bench calibrate lint format layers synth lock audit clean
+.PHONY: help install demo test test-reference campaign chaos fuzz bench calibrate lint format layers synth lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ demo: install ## simulate a dataset, annotate it, show the annotations
 
 test: .venv/dev.stamp ## all tests that need nothing from elsewhere
 	@$(BIN)/python -m pytest -m "not reference and not layers and not campaign" tests
+
+campaign: .venv/dev.stamp ## the long tests: every grant taken out by a run, a hundred datasets at once, 200 seeds of faults
+	@$(BIN)/python -m pytest -m campaign --durations=0 tests
 
 test-reference: .venv/dev.stamp ## compare with METASPACE's numbers (needs the reference data beside the project)
 	@$(BIN)/python -m pytest -m reference tests/reference

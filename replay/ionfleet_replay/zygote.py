@@ -22,10 +22,14 @@ import socket
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 MESSAGE_LIMIT = 1 << 17
+
+SERVICES = ("s3", "sqs", "stepfunctions", "sns")
+"""Those of the local cloud that handlers may make clients of."""
 
 
 def preload(modules: list[str]) -> None:
@@ -35,8 +39,20 @@ def preload(modules: list[str]) -> None:
             importlib.import_module(name)
         except ImportError as problem:
             sys.stderr.write(f"not preloaded: {name}: {problem}\n")
+    if "boto3" in sys.modules:
+        describe_services(sys.modules["boto3"])
     gc.collect()
     gc.freeze()
+
+
+def describe_services(boto3: Any) -> None:
+    """Have boto3's default session read the descriptions of services, which is most of what making a client takes.
+
+    Nothing else of these clients stays: region, endpoint and credentials are those of the process that makes another.
+    """
+    boto3.setup_default_session()
+    for service in SERVICES:
+        boto3.client(service, region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106
 
 
 def load_worker() -> object:
