@@ -110,12 +110,15 @@ class CountingStore(MemoryStore):
         self.replace(key, bytes(data))
         return True
 
-    def replace(self, key: str, data: bytes) -> None:
-        """Write an object whether or not it is there."""
+    def replace(self, key: str, data: bytes, etag: str | None = None) -> bool:
+        """Write over what is there, or only over the object that has `etag`."""
+        if etag not in (None, self.etags.get(key)):
+            return False
         self.counts.writes += 1 if len(data) <= 2 * PART else 2 + -(-len(data) // PART)
         self.counts.bytes_out += len(data)
         self.objects[key] = data
         self.etags[key] = f"{len(data)}-{hashlib.md5(data[:64]).hexdigest()}"
+        return True
 
     def _info(self, key: str) -> ObjectInfo:
         return ObjectInfo(key, len(self.objects[key]), self.etags[key], "null")
