@@ -58,6 +58,8 @@ UNTOLD = {
     *(f"LauncherRole {each}" for each in ("states:StartExecution", "work s3:GetObject", "work s3:ListBucket")),
     *(f"PlannerRole input s3:{action}" for action in ("GetObject", "ListBucket")),
     *(f"PlannerRole {bucket} s3:{action}" for bucket in ("results", "work") for action in OBJECTS),
+    # A letter that cannot be hidden for as long as it is worked on is told as well.
+    *(f"StatusRole sqs:{action}" for action in ("ChangeMessageVisibility", "GetQueueUrl")),
     # The record of a task's failure cannot be made, so the failure itself is what is told.
     "WorkflowRole work s3:PutObject",
 }
