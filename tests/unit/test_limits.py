@@ -18,10 +18,12 @@ from ionfleet_infrastructure import specification
 METASPACE_SPECTRA, METASPACE_PIXELS = 2_000_000, 4_500_000
 
 MEASURED = """
-import json, resource
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+import json, re
+# Not ru_maxrss, which a process takes over from the one that started it.
+peak_kb = lambda: int(re.search("VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+before = peak_kb()
 {script}
-print(json.dumps((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024))
+print(json.dumps((peak_kb() - before) / 1024))
 """
 
 
