@@ -221,7 +221,7 @@ def test_a_crash_leaves_the_folder_and_nothing_elsewhere(stack, tmp_path):
 
 
 MEMORY = r"""
-    import os, resource, sys
+    import os, re, sys
     from pathlib import Path
     from ionfleet_replay.contents import Content, Files, LocalFile, of_parts, md5
 
