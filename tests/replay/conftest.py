@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,6 +150,12 @@ class CloudMaker:
     def observed(self, kind: type[Any]) -> list[Any]:
         """Return what the clouds told of one kind."""
         return [observation for observation in self.seen if isinstance(observation, kind)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Heed Ctrl-C: a shell's background jobs ignore it, and so would everything that these tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
