@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -75,12 +76,8 @@ def _records(event: dict[str, Any]) -> list[Any]:
 
 
 def _check_record(record: Any) -> None:
-    try:
-        created = ObjectCreatedRecord.model_validate(record)
-    except ValidationError:
-        pass
-    else:
-        assert isinstance(created.key, str)
+    with contextlib.suppress(ValidationError):
+        assert isinstance(ObjectCreatedRecord.model_validate(record).key, str)
     try:
         letter = DeadLetterRecord.model_validate(record)
     except ValidationError:
@@ -88,3 +85,4 @@ def _check_record(record: Any) -> None:
     assert isinstance(letter.queue, str)
     assert letter.event is None or isinstance(letter.event.detail.object.key, str)
     assert letter.end is None or letter.end[1].state in {"FAILED", "ABORTED", "TIMED_OUT"}
+    assert letter.entry is None or isinstance(letter.entry.stage, str)
