@@ -15,6 +15,7 @@ from ionfleet.store import ObjectStore
 Parsed = TypeVar("Parsed")
 
 # What parsers of JSON, of Parquet (whose errors derive from these) and of our own formats raise on bytes that are none.
+# NotImplementedError is what Arrow derives its error from for bytes that name a type or codec which it does not know.
 _SIGNS = (ValueError, LookupError, TypeError, ArithmeticError, NotImplementedError, OSError, RecursionError)
 _SHOWN = 300
 _COUNT = TypeAdapter(Annotated[int, Field(ge=0, strict=True)])
