@@ -13,7 +13,7 @@ from ionfleet_aws.events import ObjectCreatedRecord
 from ionfleet_aws.fleet import open_stores
 from ionfleet_aws.handlers import Account, bind, note
 from ionfleet_aws.observability import logger, metrics
-from ionfleet_aws.queues import queue_handler
+from ionfleet_aws.queues import last_words, queue_handler
 
 
 @queue_handler(ObjectCreatedRecord)
@@ -21,7 +21,8 @@ def handler(record: ObjectCreatedRecord, account: Account) -> None:
     """Take up one object."""
     environment = read_environment(PlannerEnvironment)
     stores, now = open_stores(environment), datetime.now(UTC)
-    outcomes = take_up(stores, record.key, record.messageId, now, environment.deployment)
+    with last_words(record):
+        outcomes = take_up(stores, record.key, record.messageId, now, environment.deployment)
     for outcome in outcomes:
         if outcome.execution is not None:
             bind(outcome.execution)

@@ -23,6 +23,7 @@ OPEN_KEYS = {
     "jobs/*/segments/*": "An execution is named after its job; a segment by its number.",
     "jobs/*/tables/*": "An execution is named after its job, whose id is a hash of its inputs.",
     "failures/*": "A failure is named by its execution, stage and task.",
+    "failures/messages/*": "What a message could not be handled for is named by the message.",
     "telemetry/*": "A record is named by its execution, stage and what it tells.",
     "dead-letters/*": "A dead letter is named by its message.",
     "inputs/*": "The status of an upload is named by the upload's key, which is its user's choice.",

@@ -71,7 +71,14 @@ PLANNER = Specification(
             "manifests/*",
             "ended/*",
         ),
-        write=("databases/*", "datasets/*/index.parquet", "claims/*", "manifests/*", "telemetry/*"),
+        write=(
+            "databases/*",
+            "datasets/*/index.parquet",
+            "claims/*",
+            "manifests/*",
+            "failures/messages/*",
+            "telemetry/*",
+        ),
         list=("isotopes/*",),
     ),
     results=Access(
@@ -84,7 +91,7 @@ LAUNCHER = Specification(
     memory_mb=256,
     timeout_seconds=60,
     layers=CONTROL_LAYERS,
-    work=Access(read=("manifests/*", "ended/*"), write=("telemetry/*",)),
+    work=Access(read=("manifests/*", "ended/*"), write=("failures/messages/*", "telemetry/*")),
 )
 SORT = Specification(
     "sort",

@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 
 from ionfleet.errors import AttemptEndedError, InvalidDatasetError, InvalidInputError, TransientError
-from ionfleet.jobs import read_end
+from ionfleet.jobs import last_trouble, read_end
 from ionfleet.store import ObjectMissingError
 from ionfleet.telemetry import read_invocations
 from ionfleet_aws import clients, handlers, redelivery
@@ -179,12 +179,16 @@ class TestPlanner:
         assert line["message_id"] == "m1"
         assert line["outcome"]["name"] == "mouse brain+1"
 
-    @pytest.mark.usefixtures("cloud")
-    def test_what_may_succeed_later_comes_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_may_succeed_later_comes_again_and_its_trouble_is_noted(
+        self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         handler = load_handler("planner")
         monkeypatch.setenv("RESULTS_BUCKET", "not-there")
         event = object_created("lab-input", f"{BRAIN}.ibd")
         assert failed_messages(handler(records(event))) == ["m1"]
+        trouble = last_trouble(cloud.work, "m1")
+        assert trouble is not None
+        assert "not-there" in trouble.message
 
 
 class TestLauncher:
@@ -196,10 +200,21 @@ class TestLauncher:
         assert set(given) == {"execution", "job", "dataset", "plan", "sort", "isotopes"}
         assert given["sort"] == {"tasks": 1, "manifest": f"manifests/{planned}/sort.jsonl"}
 
-    @pytest.mark.usefixtures("cloud")
-    def test_a_plan_that_is_not_there_comes_again(self) -> None:
+    def test_a_plan_that_is_not_there_comes_again_and_is_noted(self, cloud: Cloud) -> None:
         event = object_created("lab-work", EVENT["plan"])
         assert failed_messages(load_handler("launcher")(records(event))) == ["m1"]
+        trouble = last_trouble(cloud.work, "m1")
+        assert trouble is not None
+        assert EVENT["plan"] in trouble.message
+
+    def test_trouble_that_cannot_be_noted_is_raised_all_the_same(
+        self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, log: Log
+    ) -> None:
+        handler = load_handler("launcher")
+        monkeypatch.setenv("WORK_BUCKET", "not-there")
+        assert failed_messages(handler(records(object_created("not-there", EVENT["plan"])))) == ["m1"]
+        assert "Trouble was not noted" in {line["message"] for line in log.lines()}
+        assert last_trouble(cloud.work, "m1") is None
 
     def test_an_attempt_that_has_ended_is_not_started_again(self, cloud: Cloud, planned: str, log: Log) -> None:
         event = object_created("lab-work", f"manifests/{planned}/plan.json")

@@ -15,7 +15,7 @@ from ionfleet.costs import StageCost
 from ionfleet.errors import AttemptEndedError, TransientError
 from ionfleet.findings import Finding
 from ionfleet.identity import timestamp
-from ionfleet.jobs import End, State, read_end
+from ionfleet.jobs import End, Failure, State, note_trouble, read_end
 from ionfleet.plan import Stores
 from ionfleet.progress import StageProgress
 from ionfleet.stages.planner import take_up
@@ -483,6 +483,17 @@ class TestDeadLetters:
         assert status is not None
         assert (status.state, status.error) == ("failed", error)
         assert key in (status.message or "")
+
+    def test_what_its_reader_said_last_of_a_message_is_the_reason(self, cloud: Stores) -> None:
+        for receive, message in ((1, "no"), (10, "x" * 5000), (2, "neither")):
+            note_trouble(cloud.work, "m9", receive, Failure(error="RefusedError", message=message))
+        abandon_upload(cloud.work, cloud.results, "databases/hmdb.tsv", "m9", NOON)
+        abandon_plan(cloud.work, cloud.results, plan_key(execution_of(cloud)), "m9", after(60))
+        database = json.loads(cloud.results.get("inputs/databases/hmdb/status.json"))
+        for told in (database, published(cloud)["status.json"]):
+            assert "What it said last: RefusedError: xxx" in told["message"]
+            assert told["message"].endswith((" another attempt.", " once that is mended."))
+            assert 1000 < len(told["message"]) < 1300
 
     def test_an_upload_that_could_not_be_planned_is_reported(self) -> None:
         stores = empty_cloud()

@@ -170,12 +170,18 @@ def a_task_fails(scene: Scene) -> None:
 
 
 def messages_end_as_dead_letters(scene: Scene) -> None:
-    """What was about an upload, about a plan and about an end could not be handled."""
+    """News of an upload, of a plan and of an end could not be handled; nor can an upload whose claims are spoilt."""
     scene.annotate()
     scene.send("UploadsDeadLetterQueue", "InputBucket", "datasets/other/section.imzML")
     for key in scene.laboratory.objects("WorkBucket", "plan.json"):
         scene.send("ManifestsDeadLetterQueue", "WorkBucket", key)
         scene.send_end("EndsDeadLetterQueue", key.split("/")[1])
+    s3, bucket = scene.laboratory.cloud.client("s3"), scene.laboratory.cloud.outputs["WorkBucket"]
+    for key in scene.laboratory.objects("WorkBucket", ".json"):
+        if key.startswith("claims/"):
+            s3.put_object(Bucket=bucket, Key=key, Body=b"spoilt")
+    for key in scene.laboratory.objects("InputBucket", ".imzML"):
+        scene.send("UploadsQueue", "InputBucket", key)
 
 
 def objects_are_lost(scene: Scene) -> None:

@@ -39,7 +39,6 @@ UNNEEDED = {
 }
 """The grants that no story needs, each with its reason to be there."""
 
-OBJECTS = ("GetObject", "ListBucket", "PutObject")
 SURVIVED = {
     # Telemetry alone: no job is lost over what it cost.
     "RenderRole work s3:PutObject",
@@ -54,10 +53,8 @@ SURVIVED = {
 """Grants whose lack costs no job anything but time, or its account. It is in the function's log."""
 
 UNTOLD = {
-    # What planner or launcher fails on for good is a dead letter, which does not know why: its document names the log.
-    *(f"LauncherRole {each}" for each in ("states:StartExecution", "work s3:GetObject", "work s3:ListBucket")),
-    *(f"PlannerRole input s3:{action}" for action in ("GetObject", "ListBucket")),
-    *(f"PlannerRole {bucket} s3:{action}" for bucket in ("results", "work") for action in OBJECTS),
+    # Who can write nothing cannot note either what it failed on: the dead letter's document names its log.
+    "PlannerRole work s3:PutObject",
     # A letter that cannot be hidden for as long as it is worked on is told as well.
     *(f"StatusRole sqs:{action}" for action in ("ChangeMessageVisibility", "GetQueueUrl")),
     # The record of a task's failure cannot be made, so the failure itself is what is told.

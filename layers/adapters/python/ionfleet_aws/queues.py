@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.parser.models import SqsRecordModel
 
-from ionfleet_aws import redelivery
+from ionfleet.errors import IonfleetError
+from ionfleet.jobs import Failure, note_trouble
+from ionfleet_aws import clients, redelivery
+from ionfleet_aws.environment import WorkEnvironment, read_environment
 from ionfleet_aws.handlers import Account, Handler, instrumented, logged_errors, public_errors
 from ionfleet_aws.observability import logger, metrics
 
@@ -53,3 +57,20 @@ def queue_handler(model: type[Record]) -> Callable[[Callable[[Record, Account], 
         return handle
 
     return decorate
+
+
+@contextmanager
+def last_words(record: SqsRecordModel) -> Iterator[None]:
+    """Note what a message could not be handled for: should it become a dead letter, that is all there is to tell."""
+    try:
+        with public_errors():
+            yield
+    except Exception as error:
+        failure = Failure(error=type(error).__name__, message=str(error))
+        work = clients.bucket(read_environment(WorkEnvironment).work_bucket)
+        try:
+            note_trouble(work, record.messageId, int(record.attributes.ApproximateReceiveCount), failure)
+        except IonfleetError:
+            # What it is about is in the log, and raised.
+            logger.exception("Trouble was not noted")
+        raise

@@ -162,6 +162,21 @@ def end_message(work: ObjectStore, message: str, end: End) -> End:
     return _decide(work, _end_key(message), end)
 
 
+def note_trouble(work: ObjectStore, message: str, receive: int, failure: Failure) -> None:
+    """Note why a message could not be handled when it was received for the so-manieth time."""
+    work.create(f"{_troubles(message)}{receive:04d}.json", failure.model_dump_json().encode())
+
+
+def last_trouble(work: ObjectStore, message: str) -> Failure | None:
+    """Return why a message could not be handled the last time that its reader lived to say so."""
+    keys = sorted(each.key for each in work.list(_troubles(message)))
+    return _read(work, keys[-1], Failure) if keys else None
+
+
+def _troubles(message: str) -> str:
+    return f"failures/messages/{message}/"
+
+
 def _is_dead(work: ObjectStore, message: str) -> bool:
     return work.head(_end_key(message)) is not None
 

@@ -18,7 +18,7 @@ from ionfleet.costs import JobCost
 from ionfleet.damage import read_intact
 from ionfleet.errors import AttemptEndedError, DamagedObjectError, InvalidInputError
 from ionfleet.identity import timestamp
-from ionfleet.jobs import End, Failure, State, end_attempt, end_message, read_end
+from ionfleet.jobs import End, Failure, State, end_attempt, end_message, last_trouble, read_end
 from ionfleet.progress import planned_tasks, progress_on_entering, progress_within
 from ionfleet.reasons import failure_of
 from ionfleet.status import (
@@ -34,11 +34,14 @@ from ionfleet.status import (
 from ionfleet.store import ObjectStore
 from ionfleet.summary import build_summary, job_cost, to_json
 from ionfleet.telemetry import Invocation, read_invocations, summarize
-from ionfleet.text import escaped_json
+from ionfleet.text import escaped_json, shortened
 from ionfleet.uploads import DatabaseFile, DatasetName, message_status_key, refused_status_key, understand
 
 TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet")
 """The result tables, as merge leaves them in the work bucket and as they are published."""
+
+MAX_TROUBLE = 1000
+"""Characters of an error that are repeated within another message."""
 
 Links = Mapping[str, str]
 """Where to look further: addresses by what they show."""
@@ -176,7 +179,7 @@ def abandon_plan(
     error = {
         "Error": "NotLaunched",
         "Cause": f"The execution could not be started from {key}, however often that was tried. "
-        f"The launcher's log says why; upload one of the dataset's files again for another attempt.",
+        f"{_said(work, message, 'launcher')} Upload one of the dataset's files again for another attempt.",
     }
     outcome = Outcome("FAILED", message, now, error=error)
     try:
@@ -206,8 +209,8 @@ def abandon_upload(
     """Report an input as failed that the planner could not handle, and free what its message had claimed."""
     failure = Failure(
         error="PlannerFailed",
-        message=f"The planner failed on {key!r} every time it was tried. Its log says why; upload the file again "
-        "once that is mended.",
+        message=f"The planner failed on {key!r} every time it was tried. {_said(work, message, 'planner')} Upload the "
+        "file again once that is mended.",
         object=key,
     )
     at = timestamp(uploaded_at)
@@ -216,6 +219,14 @@ def abandon_upload(
     if reported is not None:
         status_key, status = reported
         report_input(results, status_key, status.model_copy(update={"links": dict(links) or None}))
+
+
+def _said(work: ObjectStore, message: str, function: str) -> str:
+    """Return a sentence on what a function failed with on a message that became a dead letter."""
+    trouble = last_trouble(work, message)
+    if trouble is None:
+        return f"It was killed each time, or could say nothing else than what is in the {function}'s log."
+    return f"What it said last: {trouble.error}: {shortened(trouble.message, MAX_TROUBLE)}"
 
 
 def keep_letter(work: ObjectStore, queue: str, message: str, body: str) -> None:
