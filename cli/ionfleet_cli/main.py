@@ -89,6 +89,8 @@ def run(
     assembly: options.Assembly = None,
     workers: options.Workers = None,
     chaos: options.Chaos = None,
+    cache: options.Cache = None,
+    no_cache: options.NoCache = False,
     keep: options.Keep = False,
     debug: options.Debug = False,
 ) -> None:
@@ -107,6 +109,7 @@ def run(
     with error_boundary(debug=debug):
         from ionfleet_cli.run import Places, annotate, prepare
 
+        kept = options.cache_folder(cache, off=no_cache)
         overrides = options.given(
             name=name, adducts=adduct, neutral_losses=neutral_loss, chemical_modifications=chemical_modification,
             molecule_classes=molecule_class, skip_invalid=skip_invalid, polarity=polarity, analyzer=analyzer,
@@ -116,7 +119,7 @@ def run(
             planning=options.planning(plan),
         )  # fmt: skip
         request = prepare(dataset, database or [], config, overrides)
-        annotate(request, Places(out, assembly, force=force, keep=keep), workers, terminal.output(), chaos)
+        annotate(request, Places(out, assembly, kept, force=force, keep=keep), workers, terminal.output(), chaos)
 
 
 @application.command(epilog=EPILOG)

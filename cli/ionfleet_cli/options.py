@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ionfleet_cli.failures import UsageError
+from ionfleet_cli.isotope_cache import default_folder
 
 _IONS = "Ions"
 _INSTRUMENT = "Instrument"
@@ -73,6 +74,20 @@ Workers = Annotated[
         show_default="the processors of this machine",
         rich_help_panel=_LOCAL,
     ),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Where isotope patterns are kept for later runs. To clear it, remove the folder.",
+        show_default="~/.cache/ionfleet/isotopes",
+        rich_help_panel=_LOCAL,
+    ),
+]
+NoCache = Annotated[
+    bool,
+    typer.Option("--no-cache", help="Compute all isotope patterns, and keep none.", rich_help_panel=_LOCAL),
 ]
 Keep = Annotated[
     bool,
@@ -207,6 +222,20 @@ IsotopePeaks = Annotated[int | None, _scoring("Peaks of an isotope pattern that 
 MinPixels = Annotated[int | None, _scoring("Pixels that an ion image must have.", "1")]
 Compatibility = Annotated[str | None, _scoring("ionfleet, or metaspace with its known quirks.", "ionfleet")]
 Strict = Annotated[bool | None, _scoring("Take warnings about the inputs for errors.", False)]
+
+
+def cache_folder(folder: Path | None, *, off: bool) -> Path | None:
+    """Return where isotope patterns are kept, None for nowhere.
+
+    Raises
+    ------
+    UsageError
+        A folder is given, and that none is to be used.
+
+    """
+    if off and folder is not None:
+        raise UsageError("--cache and --no-cache exclude each other; give one of them.")
+    return None if off else folder or default_folder()
 
 
 def given(**values: object) -> dict[str, object]:

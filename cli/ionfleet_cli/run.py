@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ionfleet_cli.buckets import Buckets
 from ionfleet_cli.chaos import Injected
 from ionfleet_cli.display import Display, display_on
 from ionfleet_cli.failures import CommandError, UsageError
+from ionfleet_cli.isotope_cache import IsotopeCache
 from ionfleet_cli.job import Job
 from ionfleet_cli.local_cloud import running_cloud, synthesized
 from ionfleet_cli.local_files import (
@@ -45,10 +47,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Places:
-    """Where the results go, None for the default; an assembly that need not be synthesized; what may be left behind."""
+    """Where the results go, None for the default; an assembly that need not be synthesized; what may be left behind.
+
+    `cache` is where isotope patterns outlive the run, None for nowhere.
+    """
 
     out: Path | None = None
     assembly: Path | None = None
+    cache: Path | None = None
     force: bool = False
     keep: bool = False
 
@@ -118,8 +124,9 @@ def annotate(request: Request, places: Places, workers: int | None, console: Con
                 ) as cloud,
             ):
                 watch.attach(cloud)
-                with watch.naming_denials():
-                    _run(request, Buckets.of(cloud), watch, progress, results, display)
+                buckets = Buckets.of(cloud)
+                with watch.naming_denials(), _cached(places, buckets, chaos, display):
+                    _run(request, buckets, watch, progress, results, display)
                 for denial in watch.denials():
                     display.note(f"warning: {denial}")
         except ReplayError as error:
@@ -136,6 +143,13 @@ def _refuse_unknown_databases(job: JobConfiguration, files: Sequence[LocalDataba
             f"{path} names the database {unknown[0]!r}, which does not come with Ionfleet; "
             f"give its file as well: --database {unknown[0]}.tsv"
         )
+
+
+def _cached(places: Places, buckets: Buckets, chaos: int | None, display: Display) -> AbstractContextManager[None]:
+    """Use the cache of isotope patterns; not where things go wrong by a seed, which the calls of a job are to meet."""
+    if places.cache is None or chaos is not None:
+        return nullcontext()
+    return IsotopeCache(places.cache, display.note).serving(buckets.work)
 
 
 def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, results: Path, display: Display) -> None:

@@ -14,8 +14,8 @@ from ionfleet_replay import AccessDecided, Cloud, EventLost, ExecutionEnded, Inv
 
 Found = TypeVar("Found")
 
-POLL = 0.25
-"""Seconds between two looks at what is waited for while nothing is observed."""
+POLL = 0.1
+"""Seconds between two looks at what is waited for: each is a call that the cloud has to answer beside its work."""
 
 REST_CHECK = 2.0
 """Seconds between two looks at whether the cloud does anything at all."""
@@ -97,11 +97,12 @@ class Watch:
         return list(self._denials)
 
     def _listen(self, seconds: float) -> None:
-        """Hand over the observations that are there, waiting for the first."""
+        """Hand over the observations that are there, and those of some seconds to come."""
+        until = time.monotonic() + seconds
         try:
-            self._take(self._observations.get(timeout=seconds) if seconds else self._observations.get_nowait())
             while True:
-                self._take(self._observations.get_nowait())
+                left = until - time.monotonic()
+                self._take(self._observations.get(timeout=left) if left > 0 else self._observations.get_nowait())
         except Empty:
             return
 
