@@ -61,17 +61,18 @@ PLANNER = Specification(
     memory_mb=3008,
     timeout_seconds=900,
     layers=FLEET_LAYERS,
-    input=Access(read=("datasets/*", "databases/*")),
+    input=Access(read=("datasets/*", "databases/*", "models/*")),
     work=Access(
         read=(
             "databases/*",
+            "models/*",
             "datasets/*/index.parquet",
             "datasets/*/runs/*.index",
             "claims/*",
             "manifests/*",
             "ended/*",
         ),
-        write=("databases/*", "datasets/*/index.parquet", "claims/*", "manifests/*", "telemetry/*"),
+        write=("databases/*", "models/*", "datasets/*/index.parquet", "claims/*", "manifests/*", "telemetry/*"),
         list=("isotopes/*",),
     ),
     results=Access(
@@ -124,7 +125,7 @@ MERGE = Specification(
     timeout_seconds=900,
     layers=FLEET_LAYERS,
     work=Access(
-        read=("manifests/*", "jobs/*", "databases/*"),
+        read=("manifests/*", "jobs/*", "databases/*", "models/*"),
         write=("manifests/*", "jobs/*/tables/*", "telemetry/*"),
     ),
 )
