@@ -29,6 +29,10 @@ help: ## this list
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
+.venv/extras.stamp: .venv/dev.stamp requirements/extras.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/extras.txt
+	@touch $@
+
 install: .venv/run.stamp ## create .venv with the `ionfleet` command in it
 	@echo "Installed: $(BIN)/ionfleet"
 
@@ -39,12 +43,15 @@ demo: install ## simulate a dataset, annotate it, show the annotations
 	@$(BIN)/ionfleet run demo/tissue.imzML --out demo/results
 
 test: .venv/dev.stamp ## all tests that need nothing from elsewhere
-	@$(BIN)/python -m pytest -m "not reference and not layers and not campaign" tests
+	@$(BIN)/python -m pytest -m "not reference and not layers and not campaign and not extras" tests
 
 campaign: .venv/dev.stamp ## the long tests: every grant taken out by a run, a hundred datasets at once, 200 seeds of faults
 	@$(BIN)/python -m pytest -m campaign --durations=0 tests
 
-test-reference: .venv/dev.stamp ## compare with METASPACE's numbers (needs the reference data beside the project)
+test-extras: .venv/extras.stamp ## the tests of what is optional: the Python client, the notebook, the converter of scoring models
+	@$(BIN)/python -m pytest -m "extras and not reference" tests
+
+test-reference: .venv/extras.stamp ## compare with METASPACE's numbers (needs the reference data beside the project)
 	@$(BIN)/python -m pytest -m reference tests/reference
 
 # Seeds from FIRST on; the table goes to build/chaos.md as well.
@@ -88,6 +95,7 @@ lock: ## pin the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements/awscli.in -o requirements/awscli.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --group audit -c requirements/run.txt -c requirements/dev.txt -o requirements/audit.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements/fuzz.in -o requirements/fuzz.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --extra catboost --extra client --group extras pyproject.toml -c requirements/run.txt -c requirements/dev.txt -o requirements/extras.txt
 
 audit: .venv/audit.stamp ## ask for known vulnerabilities of every locked package
 	@$(BIN)/python audit/audit.py

@@ -83,6 +83,7 @@ def run(
     isotope_peaks: options.IsotopePeaks = None,
     min_pixels: options.MinPixels = None,
     compatibility: options.Compatibility = None,
+    scoring_model: options.ScoringModel = None,
     strict: options.Strict = None,
     max_cost_usd: options.MaxCost = None,
     plan: options.Plan = None,
@@ -118,7 +119,7 @@ def run(
             min_pixels=min_pixels, compatibility=compatibility, strict=strict, max_cost_usd=max_cost_usd,
             planning=options.planning(plan),
         )  # fmt: skip
-        request = prepare(dataset, database or [], config, overrides)
+        request = prepare(dataset, database or [], config, overrides, scoring_model)
         annotate(request, Places(out, assembly, kept, force=force, keep=keep), workers, terminal.output(), chaos)
 
 
@@ -184,6 +185,24 @@ def validate_database(
         from ionfleet_cli import validation
 
         _report(validation.validate_database(file, strict=strict), as_json)
+
+
+@application.command("convert-model", epilog=EPILOG)
+def convert_model(file: options.ModelFile, out: options.ModelOut = None, debug: options.Debug = False) -> None:
+    """Convert a METASPACE-ML scoring model into the form that jobs take, so that no job needs CatBoost.
+
+    Upload it as models/NAME.json, and name it by scoring_model in a job's configuration.
+
+    [bold]Example[/bold]
+
+    ionfleet convert-model metaspace_ml_animal.cbm
+    """
+    with error_boundary(debug=debug):
+        from ionfleet_cli.scoring_models import read_model
+
+        model, target = read_model(file), out or file.with_suffix(".json")
+        target.write_bytes(model.data)
+        typer.echo(f"The model is in {target}; upload it as models/{model.name}.json")
 
 
 @application.command(add_help_option=False, context_settings=PASS_ON)

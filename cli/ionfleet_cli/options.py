@@ -221,6 +221,20 @@ DecoySampleSize = Annotated[int | None, _scoring("Decoys for each target.", "20"
 IsotopePeaks = Annotated[int | None, _scoring("Peaks of an isotope pattern that are looked for.", "4")]
 MinPixels = Annotated[int | None, _scoring("Pixels that an ion image must have.", "1")]
 Compatibility = Annotated[str | None, _scoring("ionfleet, or metaspace with its known quirks.", "ionfleet")]
+ScoringModel = Annotated[
+    Path | None,
+    typer.Option(
+        "--scoring-model",
+        metavar="FILE",
+        help="A METASPACE-ML model (.cbm, or converted) whose score is ranked instead of the MSM.",
+        show_default=False,
+        rich_help_panel=_SCORING,
+    ),
+]
+ModelFile = Annotated[Path, typer.Argument(metavar="FILE.cbm", help="A CatBoost model, such as METASPACE publishes.")]
+ModelOut = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE.json", help="Where to write it.", show_default="STEM.json")
+]
 Strict = Annotated[bool | None, _scoring("Take warnings about the inputs for errors.", False)]
 
 

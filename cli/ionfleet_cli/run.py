@@ -31,7 +31,8 @@ from ionfleet_cli.local_files import (
 )
 from ionfleet_cli.progress import Progress
 from ionfleet_cli.results import ResultsFolder, download
-from ionfleet_cli.submission import check_keys, dataset_name, import_databases, upload_dataset
+from ionfleet_cli.scoring_models import LocalModel, find_model, read_model
+from ionfleet_cli.submission import check_keys, dataset_name, import_databases, upload_dataset, upload_model
 from ionfleet_cli.watch import Watch
 from ionfleet_replay import ReplayError
 
@@ -43,6 +44,7 @@ class Request:
     dataset: LocalDataset
     databases: tuple[LocalDatabase, ...]
     configuration: JobConfiguration
+    model: LocalModel | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,11 @@ class Places:
 
 
 def prepare(
-    imzml: Path, databases: Sequence[Path], configuration: Path | None, overrides: Mapping[str, Any]
+    imzml: Path,
+    databases: Sequence[Path],
+    configuration: Path | None,
+    overrides: Mapping[str, Any],
+    scoring_model: Path | None = None,
 ) -> Request:
     """Return what a command line asks for.
 
@@ -74,6 +80,8 @@ def prepare(
         A `job.json`, None for the one beside the dataset.
     overrides
         Fields of the configuration to set.
+    scoring_model
+        A file; None leaves the choice to the configuration.
 
     Raises
     ------
@@ -90,12 +98,14 @@ def prepare(
     check_keys(dataset, files)
     if databases:
         overrides = {**overrides, "databases": [database_name(path) for path in databases]}
+    if scoring_model is not None:
+        overrides = {**overrides, "scoring_model": scoring_model.name}
     try:
         job = job.override(**overrides)
     except InvalidConfigurationError as error:
         raise UsageError(str(error)) from None
     _refuse_unknown_databases(job, files, path)
-    return Request(dataset, tuple(files), job)
+    return Request(dataset, tuple(files), job, _model(job, path, scoring_model))
 
 
 def annotate(request: Request, places: Places, workers: int | None, console: Console, chaos: int | None = None) -> None:
@@ -152,10 +162,19 @@ def _cached(places: Places, buckets: Buckets, chaos: int | None, display: Displa
     return IsotopeCache(places.cache, display.note).serving(buckets.work)
 
 
+def _model(job: JobConfiguration, path: Path | None, given: Path | None) -> LocalModel | None:
+    """Return the model that a run needs: the one given, else the one that its configuration names beside itself."""
+    if given is not None:
+        return read_model(given)
+    return find_model(job.scoring_model, path.parent) if job.scoring_model is not None and path is not None else None
+
+
 def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, results: Path, display: Display) -> None:
     skip_invalid = request.configuration.skip_invalid
     for line in import_databases(buckets, request.databases, watch, skip_invalid=skip_invalid):
         display.note(line)
+    if request.model is not None:
+        upload_model(buckets, request.model)
     job = Job(progress, buckets.work)
     watch.heard = job.heard
     with display.showing(progress.stages):

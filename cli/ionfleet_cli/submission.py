@@ -6,12 +6,14 @@ import json
 from collections.abc import Sequence
 
 from ionfleet.configuration import JobConfiguration
+from ionfleet.models import model_key
 from ionfleet.status import DatabaseStatus
 from ionfleet.uploads import CONFIGURATION, DATABASES, DATASETS, DatasetName, database_status_key, understand
 from ionfleet_cli import terminal
 from ionfleet_cli.buckets import Buckets
 from ionfleet_cli.failures import CommandError, ExitCode
 from ionfleet_cli.local_files import LocalDatabase, LocalDataset, composed
+from ionfleet_cli.scoring_models import LocalModel
 from ionfleet_cli.watch import Watch
 
 FOLDER = f"{DATASETS}local/"
@@ -60,6 +62,11 @@ def upload_dataset(buckets: Buckets, dataset: LocalDataset, configuration: JobCo
     buckets.input.put(f"{FOLDER}{dataset.stem}.{CONFIGURATION}", json.dumps(fields).encode())
     for path in (dataset.ibd, dataset.imzml):
         buckets.input.upload(f"{FOLDER}{path.name}", path)
+
+
+def upload_model(buckets: Buckets, model: LocalModel) -> None:
+    """Put a scoring model in, where the job that names it finds it."""
+    buckets.input.put(model_key(model.name), model.data)
 
 
 def _database_key(database: LocalDatabase) -> str:

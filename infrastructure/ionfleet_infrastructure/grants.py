@@ -11,6 +11,7 @@ from ionfleet_infrastructure.specification import Access
 
 OPEN_KEYS = {
     "databases/*": "A database is named by the user who uploads it, its table by a hash.",
+    "models/*": "A scoring model is named by the user who uploads it, where it is kept by a hash.",
     "datasets/*": "A dataset's prefix is its user's choice, its id a hash.",
     "datasets/*/index.parquet": "A dataset's id is a hash of its files.",
     "datasets/*/runs/*": "A dataset's id is a hash of its files; a run is named by its spectra.",

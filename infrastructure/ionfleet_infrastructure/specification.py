@@ -61,10 +61,11 @@ PLANNER = Specification(
     memory_mb=3008,
     timeout_seconds=900,
     layers=FLEET_LAYERS,
-    input=Access(read=("datasets/*", "databases/*")),
+    input=Access(read=("datasets/*", "databases/*", "models/*")),
     work=Access(
         read=(
             "databases/*",
+            "models/*",
             "datasets/*/index.parquet",
             "datasets/*/runs/*.index",
             "claims/*",
@@ -73,6 +74,7 @@ PLANNER = Specification(
         ),
         write=(
             "databases/*",
+            "models/*",
             "datasets/*/index.parquet",
             "claims/*",
             "manifests/*",
@@ -131,7 +133,7 @@ MERGE = Specification(
     timeout_seconds=900,
     layers=FLEET_LAYERS,
     work=Access(
-        read=("manifests/*", "jobs/*", "databases/*"),
+        read=("manifests/*", "jobs/*", "databases/*", "models/*"),
         write=("manifests/*", "jobs/*/tables/*", "telemetry/*"),
     ),
 )

@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 CASES = HERE / "cases"
 NAMES = (
     "imzml", "spectra", "formulas", "ions", "database", "configuration", "keys", "events", "work_bucket",
+    "scoring_model",
 )  # fmt: skip
 
 

@@ -17,6 +17,8 @@ MACHINE = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:stateMachi
 ALLOWED = [
     ("Planner", "s3:GetObject", f"{INPUT}/datasets/a/b.imzML"),
     ("Planner", "s3:GetObject", f"{INPUT}/databases/hmdb.tsv"),
+    ("Planner", "s3:GetObject", f"{INPUT}/models/animal.json"),
+    ("Planner", "s3:PutObject", f"{WORK}/models/0a.json"),
     ("Planner", "s3:PutObject", f"{WORK}/claims/job-1/1.json"),
     ("Planner", "s3:PutObject", f"{WORK}/manifests/job-1/plan.json"),
     ("Planner", "s3:PutObject", f"{WORK}/databases/hmdb/0a.parquet"),
@@ -36,6 +38,7 @@ ALLOWED = [
     ("Partition", "s3:PutObject", f"{WORK}/jobs/job-1/segments/0.ions.parquet"),
     ("Annotate", "s3:GetObject", f"{WORK}/datasets/ds-1/runs/00000000-00000100.run"),
     ("Annotate", "s3:PutObject", f"{WORK}/jobs/job-1/segments/0.metrics.parquet"),
+    ("Merge", "s3:GetObject", f"{WORK}/models/0a.json"),
     ("Merge", "s3:PutObject", f"{WORK}/jobs/job-1/tables/annotations.csv"),
     ("Merge", "s3:PutObject", f"{WORK}/manifests/job-1/render.jsonl"),
     ("Render", "s3:PutObject", f"{RESULTS}/results/ds-1/job-1/ion_images/1.png"),

@@ -18,6 +18,7 @@ from ionfleet.databases import Database, read_database
 from ionfleet.estimate import Deployment
 from ionfleet.identity import dataset_id
 from ionfleet.imzml import index_imzml
+from ionfleet.models import import_model, model_key
 from ionfleet.plan import IsotopeTask, Plan, RenderTask, SegmentTask, SortTask, StageTasks, Stores
 from ionfleet.stages.annotate import annotate
 from ionfleet.stages.common import instrument
@@ -50,12 +51,15 @@ class Job:
         return path
 
 
-def run_job(folder: Path, database: bytes, **changes: Any) -> Job:
-    """Annotate the dataset of a folder as its job.json says, with `changes` to that."""
+def run_job(folder: Path, database: bytes, model: bytes | None = None, **changes: Any) -> Job:
+    """Annotate the dataset of a folder as its job.json says, with `changes` to that, and with a scoring model."""
     stores = Stores(MemoryStore(), MemoryStore(), MemoryStore())
     (imzml,) = folder.glob("*.imzML")
     stores.input.create("x.imzML", imzml.read_bytes())
     stores.input.create("x.ibd", imzml.with_suffix(".ibd").read_bytes())
+    if model is not None:
+        stores.input.create(model_key("model"), model)
+        changes = {**changes, "scoring_model": "model"}
     plan = _plan(stores, imzml, read_database(database, "hmdb"), (folder / "job.json").read_bytes(), changes)
     for line in _tasks(stores, plan.sort):
         sort_spectra(stores, SortTask.model_validate_json(line))
@@ -79,6 +83,7 @@ def _plan(stores: Stores, imzml: Path, database: Database, configuration: bytes,
     dataset = dataset_id(*files)
     stores.work.create(f"datasets/{dataset}/index.parquet", index.to_parquet())
     stores.work.create(DATABASE_KEY, database.to_parquet())
+    resolved = resolve(JobConfiguration.from_json(configuration, "job.json").override(**changes))
     request = PlanRequest(
         execution="job-0",
         job="job-0",
@@ -88,10 +93,11 @@ def _plan(stores: Stores, imzml: Path, database: Database, configuration: bytes,
         dataset_id=dataset,
         files=DatasetFiles(imzml.stem, *files),
         index=index,
-        configuration=resolve(JobConfiguration.from_json(configuration, "job.json").override(**changes)),
+        configuration=resolved,
         databases=[(DATABASE_KEY, database)],
         findings=[],
         deployment=Deployment(memory_mb=dict.fromkeys(FUNCTIONS, FUNCTION_MB), retention_days=30),
+        scoring_model=import_model(stores, resolved.scoring_model) if resolved.scoring_model else None,
     )
     return write_plan(stores, request)
 

@@ -15,6 +15,7 @@ from ionfleet.configuration import JobConfiguration, resolve
 from ionfleet.databases import Database
 from ionfleet.ions import IonSettings, ion_pairs
 from ionfleet.isotopes import Instrument, centroids
+from ionfleet.models import import_model
 from ionfleet.plan import IsotopeTask, Plan, RenderTask, SegmentTask, SortTask, Stores, read_plan
 from ionfleet.stages.annotate import annotate
 from ionfleet.stages.isotopes import compute_isotopes
@@ -125,6 +126,7 @@ class SmallJob:
             deployment=DEPLOYMENT.model_copy(
                 update={"memory_mb": DEPLOYMENT.memory_mb | {"sort": self.sort_mb, "annotate": self.annotate_mb}}
             ),
+            scoring_model=import_model(self.stores, name) if (name := configuration.scoring_model) else None,
         )
 
     @property

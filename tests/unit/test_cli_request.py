@@ -12,6 +12,9 @@ from ionfleet.errors import InvalidConfigurationError, InvalidInputError
 from ionfleet_cli.failures import UsageError
 from ionfleet_cli.options import given, planning
 from ionfleet_cli.run import Request, prepare
+from ionfleet_cli.scoring_models import LocalModel
+
+from .scoring_models import random_model
 
 
 @pytest.fixture
@@ -131,3 +134,22 @@ def test_a_database_whose_name_no_key_may_have_is_refused(dataset: Path) -> None
     database.write_text("sf\nC6H12O6\n")
     with pytest.raises(InvalidInputError, match="control or invisible characters"):
         request_for(dataset, database)
+
+
+def test_a_scoring_model_is_read_from_its_file_or_from_beside_the_configuration(dataset: Path, tmp_path: Path) -> None:
+    data = json.dumps(random_model(1)).encode()
+    (tmp_path / "animal.json").write_bytes(data)
+    given = prepare(dataset, [], None, {}, tmp_path / "animal.json")
+    assert (given.configuration.scoring_model, given.model) == ("animal.json", LocalModel("animal", data))
+    for reference in ("animal", "animal.json"):
+        configure(dataset, scoring_model=reference)
+        assert request_for(dataset).model == LocalModel("animal", data)
+
+
+def test_a_scoring_model_that_is_not_there_or_none_is_named(dataset: Path) -> None:
+    configure(dataset, scoring_model="animal")
+    with pytest.raises(InvalidConfigurationError, match=r"There is no scoring model .*animal"):
+        request_for(dataset)
+    dataset.with_name("animal.json").write_text("{}")
+    with pytest.raises(InvalidConfigurationError, match=r"animal\.json: This is no scoring model"):
+        request_for(dataset)

@@ -43,7 +43,7 @@ def test_every_field_is_read():
         "name": "brain", "polarity": "negative", "analyzer": "fticr", "resolving_power": 80000,
         "resolving_power_mz": 700, "ppm": 2.5, "databases": ["hmdb", "core"], "adducts": ["-H", "[M]-"],
         "neutral_losses": ["-H2O"], "chemical_modifications": ["-H+CH3"], "decoy_sample_size": 10,
-        "fdr_method": "v1", "molecule_classes": ["PC"],
+        "fdr_method": "v3", "molecule_classes": ["PC"],
         "scoring_model": "animal", "isotope_peaks": 5, "min_pixels": 3, "isotope_sigma": 0.001,
         "compatibility": "metaspace", "optical_image": "photo.png", "transform": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
         "planning": {"sort_task_peaks": 1000, "segment_peaks": 2000, "isotope_task_formulas": 30}, "skip_invalid": True,
@@ -77,6 +77,7 @@ def test_words_may_be_written_large():
         ({"min_pixels": 0}, "min_pixels is 0"),
         ({"isotope_sigma": 0}, "isotope_sigma is 0"),
         ({"databases": []}, "databases is []"),
+        ({"scoring_model": "animal", "fdr_method": "v1"}, "fdr_method v1 ranks the MSM alone"),
         ({"databases": "hmdb"}, 'databases is "hmdb"; allowed is a list'),
         ({"databases": ["a", "a"]}, "databases: a is given more than once"),
         ({"adducts": []}, "adducts is []"),
@@ -195,7 +196,6 @@ def test_electron_adduct_of_the_other_charge_is_refused():
 @pytest.mark.parametrize(
     "fields",
     [
-        {"scoring_model": "animal"},
         {"optical_image": "a.png"},
         {"transform": [[1, 0, 0]] * 3},
         {"notify": "me"},
@@ -204,6 +204,13 @@ def test_electron_adduct_of_the_other_charge_is_refused():
 def test_what_is_not_supported_yet_is_refused(fields):
     with pytest.raises(InvalidConfigurationError, match=f"{next(iter(fields))} is not supported by this version"):
         resolved(**fields)
+
+
+@pytest.mark.parametrize(
+    "reference", ["animal", "animal.cbm", "animal.json", "models/animal.CBM", "C:\\models\\animal.cbm"]
+)
+def test_a_scoring_model_is_known_by_its_name_however_its_file_is_given(reference):
+    assert resolved(scoring_model=reference).scoring_model == "animal"
 
 
 def test_too_many_modifiers_are_refused():

@@ -16,6 +16,7 @@ from ionfleet.errors import TransientError
 from ionfleet.identity import timestamp
 from ionfleet.index import SpectraIndex
 from ionfleet.jobs import End, end_attempt, end_message
+from ionfleet.models import read_model
 from ionfleet.plan import Plan, Stores, read_plan
 from ionfleet.runs import index_key
 from ionfleet.stages import planner
@@ -23,6 +24,7 @@ from ionfleet.stages.planner import Outcome, take_up
 
 from .imzml_files import SMALL, make
 from .memory_cloud import CONFIGURATION, DATABASE, DEPLOYMENT, NOON, after, empty_cloud, upload_dataset
+from .scoring_models import random_model
 
 BRAIN = "datasets/lab/brain"
 
@@ -289,6 +291,40 @@ class TestConfigurations:
         cloud.input.replace(f"{BRAIN}.job.json", b'{"databases": ["small"], "planning": {"sort_task_peaks": 2}}')
         assert deliver(cloud, f"{BRAIN}.job.json", "m2", 1).execution == first.execution
         assert len(plans(cloud)) == 1
+
+
+class TestScoringModels:
+    CONFIGURED = b'{"databases": ["small"], "scoring_model": "animal.cbm"}'
+
+    def test_a_model_is_kept_with_the_job_and_part_of_its_id(self, cloud: Stores) -> None:
+        upload_dataset(cloud)
+        for number in (1, 2):
+            cloud.input.replace("models/animal.json", json.dumps(random_model(number)).encode())
+            cloud.input.replace(f"{BRAIN}.job.json", self.CONFIGURED)
+            assert deliver(cloud, f"{BRAIN}.job.json", f"m{number}", number).state == "planned"
+        references = [plan.scoring_model for plan in plans(cloud)]
+        assert len({reference.key for reference in references if reference is not None}) == 2
+        for reference in references:
+            assert reference is not None
+            assert reference.name == "animal"
+            assert read_model(cloud.work, reference) is not None
+
+    @pytest.mark.parametrize(
+        ("models", "complaint"),
+        [
+            ({}, "there is no model 'animal'; there is none"),
+            ({"models/animal.json": b"CBM1"}, "ionfleet convert-model"),
+        ],
+    )
+    def test_a_job_without_its_model_is_rejected(self, cloud: Stores, models: dict[str, bytes], complaint: str) -> None:
+        upload_dataset(cloud)
+        for key, data in models.items():
+            cloud.input.replace(key, data)
+        cloud.input.replace(f"{BRAIN}.job.json", self.CONFIGURED)
+        assert deliver(cloud, f"{BRAIN}.job.json").state == "rejected"
+        assert "scoring_model: " in status_of(cloud)["message"]
+        assert complaint in status_of(cloud)["message"]
+        assert plans(cloud) == []
 
 
 class TestDatabases:

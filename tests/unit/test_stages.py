@@ -20,10 +20,12 @@ from ionfleet.ions import IonSettings
 from ionfleet.measure import Patterns, measure
 from ionfleet.plan import Stores
 from ionfleet.runs import sort_peaks
+from ionfleet.scoring import ScoringModel
 from ionfleet.stages.common import measurement
 from ionfleet.store import MemoryStore, ObjectMissingError
 
 from .imzml_files import Dataset, make
+from .scoring_models import random_model
 from .small_jobs import FORMULAS, STAGES, SmallJob, database, dataset, planted
 
 ADDUCTS = IonSettings(("+H", "+Na", "+K"), decoy_sample_size=5)
@@ -333,3 +335,23 @@ def test_segments_keep_what_images_need(expected: SmallJob) -> None:
     for row in images.to_pylist():
         assert row["pixel"] == sorted(set(row["pixel"]))
         assert len(row["pixel"]) == len(row["intensity"]) > 0
+
+
+def test_a_scoring_models_score_is_ranked_in_place_of_the_msm() -> None:
+    model = random_model(4)
+    job = small_job(scoring_model="animal.cbm")
+    job.stores.input.create("models/animal.json", json.dumps(model).encode())
+    plain, scored = small_job(compatibility="metaspace").run(), job.run()
+    rows = {(row["formula"], row["modifier"]): row for row in plain.table("metrics.parquet").to_pylist()}
+    names = ("chaos", "spatial", "spectral", "mz_err_abs", "mz_err_rel")
+    found = scored.table("metrics.parquet").to_pylist()
+    assert [(row["formula"], row["modifier"]) for row in found] == list(rows)
+    columns = [np.array([rows[row["formula"], row["modifier"]][name] for row in found]) for name in names]
+    expected = ScoringModel.from_json(json.dumps(model).encode()).score(*columns)
+    msm = np.array([row["msm"] for row in found])
+    assert (msm > 0).sum() > 4
+    assert [row["ranked"] for row in found] == [s if m > 0 else None for s, m in zip(expected, msm, strict=True)]
+    annotations = scored.table("annotations.parquet").column("score").to_pylist()
+    assert annotations == sorted(annotations, reverse=True)
+    head, *lines = csv.reader(io.StringIO(scored.file("annotations.csv").decode().split("\n", 2)[2]))
+    assert [float(line[head.index("msm")]) for line in lines] == annotations

@@ -133,7 +133,8 @@ def test_rows_are_targets_with_a_signal_and_decoys_with_a_score() -> None:
         ("C6H12O6", decoy, False),
         ("C3H7NO2", "+Na", True),
     ]
-    assert table.column("score").to_pylist() == [0.125, 0.5, None]
+    assert table.column("ranked").to_pylist() == [0.125, 0.5, None]
+    assert table.column("score").to_pylist() == [0.125, None, None]
     # One decoy of the target's twenty stands above it: (1 + 1) / 20 / (1 + 1).
     assert table.column("fdr").to_pylist() == [0.05, None, None]
     assert table.column("database").unique().to_pylist() == ["db"]

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from ionfleet_replay import AccessDecided, InvocationError
 from ionfleet_simulate.dataset import SimulatedDataset
 
+from ...unit.scoring_models import random_model
 from .conftest import ROOT, Laboratory
 
 BUCKETS = ("InputBucket", "WorkBucket", "ResultsBucket")
@@ -40,7 +41,10 @@ class Scene:
         """Put the dataset in; each time under another name, which makes it another job."""
         self.jobs += 1
         name = f"job {self.jobs}"
-        self.laboratory.upload_dataset(self.dataset, polarity="positive", databases=["lipids"], name=name)
+        self.laboratory.upload("models/animal.json", json.dumps(random_model(1)).encode())
+        self.laboratory.upload_dataset(
+            self.dataset, polarity="positive", databases=["lipids"], name=name, scoring_model="animal"
+        )
 
     def annotate(self) -> None:
         """Import the database, annotate the dataset with it, and wait for the end."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from collections import Counter
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NoReturn, Self
@@ -159,7 +160,9 @@ class JobConfiguration(_Strict):
     molecule_classes: tuple[Text, ...] = Field(
         default=(), max_length=1000, description="a list of up to 1,000 values of the databases' column class"
     )
-    scoring_model: Text | None = Field(default=None, description="null")
+    scoring_model: Text | None = Field(
+        default=None, description="the name of a converted model in models/, with or without .cbm or .json"
+    )
     isotope_peaks: int = Field(default=4, ge=2, le=10, description="a whole number from 2 to 10")
     min_pixels: Positive = Field(default=1, description="a whole number of at least 1")
     isotope_sigma: float | None = Field(
@@ -183,6 +186,8 @@ class JobConfiguration(_Strict):
     def _check_together(self) -> Self:
         if self.resolving_power_mz is not None and self.resolving_power is None:
             raise ValueError("resolving_power_mz is given without resolving_power; give both or neither")
+        if self.scoring_model is not None and self.fdr_method == "v1":
+            raise ValueError("fdr_method v1 ranks the MSM alone; leave scoring_model out, or give fdr_method v3")
         for name in ("adducts", "databases"):
             counts = Counter(getattr(self, name) or ())
             repeated = ", ".join(sorted(value for value, count in counts.items() if count > 1))
@@ -312,6 +317,15 @@ class ResolvedConfiguration(_Strict):
         return cls.model_validate_json(data)
 
 
+def model_name(reference: str) -> str:
+    """Return the name of the scoring model that a configuration refers to: a file's, without folder and extension."""
+    name = reference.replace("\\", "/").rpartition("/")[2]
+    for extension in (".cbm", ".json"):
+        if name.lower().endswith(extension) and len(name) > len(extension):
+            name = name[: -len(extension)]
+    return unicodedata.normalize("NFC", name)
+
+
 def resolve(
     configuration: JobConfiguration,
     header_polarity: Polarity | None = None,
@@ -355,6 +369,7 @@ def resolve(
         "isotope_sigma": configuration.isotope_sigma or sigma_of_class(resolving_power),
         "adducts": configuration.adducts or DEFAULT_ADDUCTS[polarity],
         "n_levels": N_LEVELS,
+        "scoring_model": None if configuration.scoring_model is None else model_name(configuration.scoring_model),
         "planning": configuration.planning,
         "findings": tuple(findings),
     }
@@ -385,7 +400,7 @@ def sigma_of_class(resolving_power: float) -> float:
 
 
 def _refuse_unsupported(configuration: JobConfiguration) -> None:
-    for field in ("scoring_model", "optical_image", "transform", "notify"):
+    for field in ("optical_image", "transform", "notify"):
         if getattr(configuration, field) is not None:
             raise InvalidConfigurationError(f"{field} is not supported by this version; leave it out or give null.")
 

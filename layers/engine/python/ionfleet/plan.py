@@ -67,6 +67,14 @@ class DatabaseReference(Document):
     formulas: int
 
 
+class ModelReference(Document):
+    """A scoring model and where it is kept."""
+
+    name: str
+    digest: str
+    key: str
+
+
 class RunReference(Document):
     """The spectra range of one sorted run: first ≤ spectrum < stop."""
 
@@ -103,6 +111,7 @@ class Plan(Document):
     dataset: DatasetFacts
     configuration: ResolvedConfiguration
     databases: tuple[DatabaseReference, ...]
+    scoring_model: ModelReference | None = None
     runs: tuple[RunReference, ...]
     chunks: tuple[IsotopeChunk, ...]
     sort: StageTasks

@@ -21,6 +21,7 @@ from ionfleet.fdr import fdr_v1, fdr_v3
 from ionfleet.formula import ion_mzs
 from ionfleet.ions import IonSettings, ModifierTable, ion_pairs, modifier_table
 from ionfleet.relations import isobars, isomers
+from ionfleet.scoring import ScoringModel
 from ionfleet.text import spreadsheet_cell
 
 Column: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
@@ -46,7 +47,9 @@ class DatabaseMetrics:
     invalid: list[tuple[str, str, str]]
 
 
-def database_metrics(measured: pa.Table, database: Database, settings: IonSettings, charge: int) -> DatabaseMetrics:
+def database_metrics(
+    measured: pa.Table, database: Database, settings: IonSettings, charge: int, model: ScoringModel | None = None
+) -> DatabaseMetrics:
     """Join the measured ions with the pairs of a database, and rank targets against decoys.
 
     Parameters
@@ -59,6 +62,8 @@ def database_metrics(measured: pa.Table, database: Database, settings: IonSettin
         Modifiers, decoys and FDR method.
     charge
         Of the ions.
+    model
+        What gives the score that is ranked; None for the MSM.
 
     Returns
     -------
@@ -75,7 +80,9 @@ def database_metrics(measured: pa.Table, database: Database, settings: IonSettin
     msm = np.append(measured.column("msm").to_numpy(), 0.0)[place]
     rows = np.flatnonzero((place >= 0) & (pairs.is_target | (msm > 0)))
     codes = pairs.formula.astype(np.int64) * len(table.texts) + pairs.modifier
-    fdr = _rank(codes[rows], msm[rows], pairs.is_target[rows], table, len(database.formulas))
+    metrics = measured.drop_columns(["ion", "target"]).take(place[rows])
+    score = _scores(metrics, model)
+    fdr = _rank(codes[rows], score, pairs.is_target[rows], table, len(database.formulas))
     ion = pairs.ion.take(rows)
     prefix: dict[str, Column] = {
         "database": pa.array([database.name] * len(rows), pa.string()),
@@ -85,15 +92,24 @@ def database_metrics(measured: pa.Table, database: Database, settings: IonSettin
         "is_target": pa.array(pairs.is_target[rows]),
         "mz": pa.array(ion_mzs(cast(list[str], ion.to_pylist()), charge)),
     }
-    metrics = measured.drop_columns(["ion", "target"]).take(place[rows])
     columns = prefix | dict(zip(metrics.column_names, metrics.columns, strict=True))
-    columns |= {"score": pa.array(msm[rows], mask=msm[rows] == 0), "fdr": pa.array(fdr, mask=np.isnan(fdr))}
+    of_target = np.where(pairs.is_target[rows], score, np.nan)
+    last = {"ranked": score, "score": of_target, "fdr": fdr}
+    columns |= {name: pa.array(column, mask=np.isnan(column)) for name, column in last.items()}
     return DatabaseMetrics(
         table=pa.table(columns),
         targets=int((pairs.is_target & (pairs.ion_id >= 0)).sum()),
         decoys=int((~pairs.is_target & (pairs.ion_id >= 0)).sum()),
         invalid=[(ion.formula, ion.modifier, ion.reason) for ion in pairs.invalid()],
     )
+
+
+def _scores(metrics: pa.Table, model: ScoringModel | None) -> npt.NDArray[np.float64]:
+    """Return what is ranked, the model's score or the MSM; NaN where the MSM is 0."""
+    msm = metrics.column("msm").to_numpy()
+    names = ("chaos", "spatial", "spectral", "mz_err_abs", "mz_err_rel")
+    score = msm if model is None else model.score(*(metrics.column(name).to_numpy() for name in names))
+    return np.where(msm > 0, score, np.nan)
 
 
 def _rank(
@@ -103,12 +119,12 @@ def _rank(
     table: ModifierTable,
     formulas: int,
 ) -> npt.NDArray[np.float64]:
-    """Return the FDR of every target row with a score, separately for each target modifier; NaN for all others."""
+    """Return the FDR of every target row whose score is not NaN, for each target modifier by itself; else NaN."""
     fdr = np.full(len(codes), np.nan)
     decoys = table.decoys(0, formulas)
     base = np.arange(formulas, dtype=np.int64)[:, None] * len(table.texts)
     for target in range(len(table.targets)):
-        rows = np.flatnonzero(is_target & (codes % len(table.texts) == target) & (score > 0))
+        rows = np.flatnonzero(is_target & (codes % len(table.texts) == target) & ~np.isnan(score))
         decoy_scores = _scores_of(base + decoys.of_target(target), codes, score)
         if table.settings.fdr_method == "v1":
             fdr[rows], _ = fdr_v1(score[rows], decoy_scores)
@@ -124,7 +140,7 @@ def _scores_of(
     if not len(codes):
         return np.full(wanted.shape, np.nan)
     place = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
-    return np.where((codes[place] == wanted) & (score[place] > 0), score[place], np.nan)
+    return np.where(codes[place] == wanted, score[place], np.nan)
 
 
 FLAT_NAMES = {"total_iso_ints": "total_int", "max_iso_ints": "max_int", "mz_stddev": "mz_std", "theo_ints": "theo_int"}
@@ -154,8 +170,10 @@ def annotation_table(metrics: pa.Table, database: Database, settings: IonSetting
     """
     fdr = metrics.column("fdr").to_numpy()  # NaN, which no comparison passes, where there is none
     shown = metrics.column("is_target").to_numpy() & (metrics.column("msm").to_numpy() > 0) & (fdr <= SHOWN_FDR)
-    table = metrics.filter(pa.array(shown)).sort_by(
-        [("msm", "descending"), ("formula", "ascending"), ("modifier", "ascending")]
+    table = (
+        metrics.filter(pa.array(shown))
+        .drop_columns(["ranked"])
+        .sort_by([("score", "descending"), ("formula", "ascending"), ("modifier", "ascending")])
     )
     targets = {modifier.text: modifier for modifier in modifier_table(settings).targets}
     modifiers = [targets[text] for text in _texts(table, "modifier")]
@@ -244,7 +262,7 @@ def _csv_row(row: dict[str, Any], head: CsvHead) -> list[object]:
         row["ion"],
         row["mz"],
         row["mz_err_abs"] / row["theo_mz"][0] * 1e6,
-        row["msm"],
+        row["score"],
         row["fdr"],
         row["spatial"],
         row["spectral"],

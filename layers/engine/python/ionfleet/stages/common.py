@@ -39,8 +39,11 @@ def instrument(configuration: ResolvedConfiguration) -> Instrument:
 
 
 def measurement(configuration: ResolvedConfiguration) -> Settings:
-    """Return what the measurement of images depends on."""
-    metaspace = configuration.compatibility == "metaspace"
+    """Return what the measurement of images depends on.
+
+    A scoring model has learned from METASPACE's figures, so these are what it gets.
+    """
+    metaspace = configuration.compatibility == "metaspace" or configuration.scoring_model is not None
     return Settings(
         ppm=configuration.ppm,
         min_pixels=configuration.min_pixels,

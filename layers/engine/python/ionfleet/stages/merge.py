@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from ionfleet.chunks import matrix_of, parquet_bytes
 from ionfleet.damage import read_counts, read_intact
 from ionfleet.fdr import LEVELS
+from ionfleet.models import read_model
 from ionfleet.parquet import read_table
 from ionfleet.plan import Plan, RenderTask, StageTasks, Stores, read_plan
 from ionfleet.planning import RENDER_TASK_IONS, RENDER_TASK_PIXELS, cut_range
@@ -33,7 +34,8 @@ def merge(stores: Stores, plan_key: str) -> StageTasks:
     measured = _read_segments(stores, plan, partition["tasks"])
     settings, charge = plan.configuration.ions, plan.configuration.charge
     databases = [job_database(stores, plan, number) for number in range(len(plan.databases))]
-    metrics = [database_metrics(measured, database, settings, charge) for database in databases]
+    model = read_model(stores.work, plan.scoring_model)
+    metrics = [database_metrics(measured, database, settings, charge, model) for database in databases]
     annotations = pa.concat_tables(
         annotation_table(part.table, database, settings, charge, plan.configuration.ppm)
         for part, database in zip(metrics, databases, strict=True)

@@ -20,6 +20,7 @@ from ionfleet.plan import (
     InputFile,
     IsotopeChunk,
     IsotopeTask,
+    ModelReference,
     Plan,
     RunReference,
     SortTask,
@@ -52,7 +53,7 @@ class DatasetFiles:
 class PlanRequest:
     """What the planner knows when it has taken up a dataset.
 
-    `databases` come with the keys of their tables.
+    `databases` come with the keys of their tables; `scoring_model` is None where the MSM is ranked.
     """
 
     execution: str
@@ -67,6 +68,7 @@ class PlanRequest:
     databases: Sequence[tuple[str, Database]]
     findings: Sequence[Finding]
     deployment: Deployment
+    scoring_model: ModelReference | None = None
 
 
 def write_plan(stores: Stores, request: PlanRequest) -> Plan:
@@ -179,6 +181,7 @@ def _make_plan(
             DatabaseReference(name=database.name, digest=database.digest, key=key, formulas=len(database.formulas))
             for key, database in request.databases
         ),
+        scoring_model=request.scoring_model,
         runs=tuple(RunReference(first=first, stop=stop) for first, stop in runs),
         chunks=tuple(chunks),
         sort=StageTasks(tasks=sort_tasks, manifest=f"manifests/{execution}/sort.jsonl"),

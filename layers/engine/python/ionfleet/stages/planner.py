@@ -31,6 +31,7 @@ from ionfleet.identity import dataset_id, job_id, timestamp, trigger_id
 from ionfleet.imzml import inspect_imzml
 from ionfleet.index import DatasetHeader, SpectraIndex
 from ionfleet.jobs import Attempt, UploadClaim, claim_upload, error_name, refuse_attempt, take_attempt
+from ionfleet.models import import_model
 from ionfleet.plan import FORMAT_VERSION, Stores
 from ionfleet.progress import PLANNED, first_tasks, progress_on_entering
 from ionfleet.stages.plan import DatasetFiles, PlanRequest, write_plan
@@ -211,7 +212,8 @@ def _plan(delivery: _Delivery, pair: _Pair, claim: UploadClaim) -> tuple[str, st
         stores, resolved.databases, skip_invalid=resolved.skip_invalid, compatibility=resolved.compatibility
     )
     findings = _accept(resolved, index.header, databases)
-    digests = [stored.database.digest for stored in databases]
+    model = import_model(stores, resolved.scoring_model) if resolved.scoring_model is not None else None
+    digests = [*(stored.database.digest for stored in databases), *([model.digest] if model is not None else [])]
     job = job_id(pair.dataset, resolved.identity(), digests, FORMAT_VERSION)
     done = read_status(stores.results, job_status_key(pair.dataset, job), JobStatus)
     if done is not None and done.state == "SUCCEEDED":
@@ -234,6 +236,7 @@ def _plan(delivery: _Delivery, pair: _Pair, claim: UploadClaim) -> tuple[str, st
             databases=[(stored.key, stored.database) for stored in databases],
             findings=findings,
             deployment=delivery.deployment,
+            scoring_model=model,
         )
         _make_attempt(stores, attempt, request)
     return job, attempt.execution
