@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import shutil
 import signal
 import tempfile
@@ -11,16 +12,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ionfleet import stages
 from ionfleet_cli import terminal
 from ionfleet_cli.display import Display
 from ionfleet_cli.failures import CommandError
 from ionfleet_replay import Cloud, Faults, Observation, synthesize
+from ionfleet_replay.sandbox import PRELOAD
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 """Where the CDK app is: the package is installed from its sources."""
 
 ON_DISK = "/var/tmp"  # noqa: S108 - the folder made there has a name that nobody can guess, and is its owner's
 """Where large temporary files go where nobody has chosen another place by TMPDIR."""
+
+HANDLERS_NEED = (
+    *PRELOAD,
+    "aws_lambda_powertools.utilities.parser.models",
+    "aws_xray_sdk.core",
+    "cpyMSpec",
+    "encodings.idna",
+    "numpy.ma",
+    "numpy.random",
+    "pyarrow.dataset",
+    "ionfleet_aws.clients",
+    *(f"ionfleet.stages.{module.name}" for module in pkgutil.iter_modules(stages.__path__)),
+)
+"""What functions would each import, but for what reads their variables meanwhile (`ionfleet_aws.observability`)."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -66,7 +83,15 @@ def running_cloud(
     """
     with _cloud_folder(display, keep=keep) as folder:
         began = time.monotonic()
-        cloud = Cloud(assembly, folder, observer=observer, workers=workers, keep_objects=keep, faults=faults)
+        cloud = Cloud(
+            assembly,
+            folder,
+            observer=observer,
+            workers=workers,
+            preload=HANDLERS_NEED,
+            keep_objects=keep,
+            faults=faults,
+        )
         cloud.start()
         try:
             display.note(f"Local cloud ready in {terminal.elapsed(time.monotonic() - began)}")

@@ -24,6 +24,7 @@ from ionfleet_replay.observations import (
     StateExited,
 )
 from ionfleet_replay.recorded import Recorded, RecordingError, read_recording
+from ionfleet_replay.sandbox import Nursery
 
 __all__ = [
     "AccessDecided",
@@ -38,6 +39,7 @@ __all__ = [
     "InvocationEnded",
     "InvocationError",
     "MapProgress",
+    "Nursery",
     "Observation",
     "Recorded",
     "RecordingError",

@@ -131,7 +131,7 @@ def _assets(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Path]:
             continue
         for asset in _read(folder / artifact["properties"]["file"])["files"].values():
             for destination in asset["destinations"].values():
-                assets[destination["objectKey"]] = folder / asset["source"]["path"]
+                assets[destination["objectKey"]] = (folder / asset["source"]["path"]).resolve()
     return assets
 
 

@@ -40,7 +40,7 @@ from ionfleet_replay.paths import Json
 from ionfleet_replay.queues import EventSource, Poller
 from ionfleet_replay.recorded import Localizer, Recorded
 from ionfleet_replay.s3 import S3
-from ionfleet_replay.sandbox import PRELOAD, Zygote
+from ionfleet_replay.sandbox import PRELOAD, Nursery, Zygote
 from ionfleet_replay.server import Moto, Server
 from ionfleet_replay.stack import Stack, StateMachine
 from ionfleet_replay.states import Interpreter
@@ -71,8 +71,8 @@ SETTLING = 50
 CHILDREN_PER_WORKER = 2
 """Children of a map that run for each handler that may: while one is at work, the next is got ready."""
 
-STOP_TIMEOUT = 2.0
-"""Seconds that stopping may take."""
+STOP_TIMEOUT = 30.0
+"""Seconds after which something does not stop at all, even where the machine is busy with other things."""
 
 
 class Cloud:
@@ -92,7 +92,7 @@ class Cloud:
     workers
         How many handlers run at one time; by default one for each core that this process may use.
     preload
-        Modules to import once for all handlers.
+        Modules to import once for all handlers, installed or in the layers that all of them have.
     clock
         What retries, waits and visibility timeouts wait on; handlers run in real time whatever it is. By default
         what nothing but time keeps waiting is skipped: nobody waits an hour at a laptop for a message to come back.
@@ -100,6 +100,9 @@ class Cloud:
         Whether the objects' files stay in the folder when the cloud stops, with `objects.jsonl` to tell which is which.
     faults
         What goes wrong in the cloud; by default nothing. Calls of `client` and `invoke` are never struck.
+    nursery
+        Where the handlers' processes come from, for clouds that share the time to import (then `preload` is the
+        nursery's); by default one of the cloud's own.
 
     Example
     -------
@@ -119,12 +122,15 @@ class Cloud:
         clock: Clock | None = None,
         keep_objects: bool = False,
         faults: Faults | None = None,
+        nursery: Nursery | None = None,
     ) -> None:
         self.outputs: dict[str, str] = {}
         self.folder = folder.resolve()
         self._assembly = assembly.resolve()
         self._observer = observer or _ignore
         self._preload = preload
+        self._nursery = nursery
+        self._own_nursery: Nursery | None = None
         self._clock = clock or SkippingClock()
         self._faults = faults or Faults.none()
         self._faults.tell(self._observe)
@@ -235,15 +241,23 @@ class Cloud:
         self._thread = threading.Thread(target=loop.run_forever, name="cloud-loop", daemon=True)
         self._thread.start()
         try:
-            self._zygote = Zygote(self.folder, self._preload)
+            if self._nursery is None:
+                self._nursery = self._own_nursery = Nursery(self.folder, self._preload)
             self._server = self._serve()
             self._write_state("starting")
             self._create()
             self._call(self._run())
-        except BaseException:
-            self.stop()
+        except BaseException as problem:
+            self._give_up(problem)
             raise
         self._write_state("running")
+
+    def _give_up(self, problem: BaseException) -> None:
+        """Stop after a start that failed; what fails meanwhile must not hide why."""
+        try:
+            self.stop()
+        except Exception as another:  # noqa: BLE001 - told with the first, whatever it is
+            problem.add_note(f"Stopping failed as well: {type(another).__name__}: {another}")
 
     def _serve(self) -> Server:
         server = Server(
@@ -285,10 +299,10 @@ class Cloud:
 
     async def _run(self) -> None:
         """Set the stack going, within the loop."""
-        if self._zygote is None:
+        if self._nursery is None:
             raise ReplayError("The cloud has no process to run functions in.")
         stack = self._stack
-        self._zygote.start()
+        self._zygote = Zygote(self._nursery, self.folder, stack.common_layers())
         self._functions.open(Surroundings(self.folder, self._account.region, self.endpoint_url, self._zygote))
         for function in stack.functions.values():
             self._functions.add(function, stack.versions.get(function.arn, 0))
@@ -516,6 +530,8 @@ class Cloud:
             ending.callback(self._end_loop, thread)
             if self._server is not None:
                 ending.callback(self._server.stop)
+            if self._own_nursery is not None:
+                ending.callback(self._own_nursery.stop)
             self._call(self._stop(), STOP_TIMEOUT)
 
     def _end_loop(self, thread: threading.Thread) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -14,7 +15,9 @@ import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from ionfleet_replay.errors import ReplayError
 
 PRELOAD = (
     "numpy",
@@ -29,6 +32,8 @@ PRELOAD = (
     "aws_lambda_powertools.utilities.batch",
 )
 """Imported once for all execution environments, where installed."""
+
+ZYGOTE_ENDED = "the process that environments are forked from has ended; see zygote.log"
 
 _LENGTH = struct.Struct(">Q")
 _INHERITED = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE")
@@ -129,14 +134,29 @@ def _how(status: int) -> str:
     return f"exit status {os.WEXITSTATUS(status)}"
 
 
-class Zygote:
-    """Starts the process that environments are forked from, and talks to it. Used within one event loop."""
+class Nursery:
+    """A process that imports modules once for any number of clouds, whose functions' processes descend from it.
 
-    def __init__(self, folder: Path, preload: Sequence[str]) -> None:
-        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    Safe in any thread. Clouds that use it are to be stopped before it.
+
+    Parameters
+    ----------
+    folder
+        Where its log goes.
+    preload
+        Modules to import, where they are installed or in the layers of the first cloud that has layers.
+
+    Example
+    -------
+    >>> with Nursery(Path("run")) as nursery, Cloud(Path("cdk.out"), Path("run"), nursery=nursery):  # doctest: +SKIP
+    ...     pass
+    """
+
+    def __init__(self, folder: Path, preload: Sequence[str] = PRELOAD) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = json.dumps({"path": installed_folders(), "preload": list(preload)})
-        script = str(Path(__file__).with_name("zygote.py"))
-        with theirs, (folder / "zygote.log").open("ab") as log:
+        script = str(Path(__file__).with_name("nursery.py"))
+        with theirs, (folder / "nursery.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own script, by this interpreter
                 [sys.executable, "-I", "-S", script, str(theirs.fileno()), settings],
                 pass_fds=[theirs.fileno()],
@@ -148,37 +168,71 @@ class Zygote:
                 stderr=log,
                 start_new_session=True,
             )
-        control.setblocking(False)
-        self._control = control
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def fork(self, folder: Path, layers: Sequence[Path]) -> socket.socket:
+        """Fork a zygote that works in a cloud's folder, and return the socket that controls it.
+
+        Raises
+        ------
+        ReplayError
+            The process has ended.
+        """
+        message = json.dumps({"folder": str(folder), "layers": [str(layer) for layer in layers]}).encode()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, (folder / "zygote.log").open("ab") as log:
+            try:
+                socket.send_fds(self._control, [message], [theirs.fileno(), log.fileno()])
+            except OSError as problem:
+                ours.close()
+                raise ReplayError("The process that clouds are forked from has ended; see nursery.log.") from problem
+        return ours
+
+    def stop(self) -> None:
+        """End the process and every one that descends from it, and wait for it."""
+        self._control.close()
+        self._process.wait()
+
+
+class Zygote:
+    """The cloud's side of the process that its environments are forked from. Made and used within one event loop."""
+
+    def __init__(self, nursery: Nursery, folder: Path, layers: Sequence[Path]) -> None:
+        self._control = nursery.fork(folder, layers)
+        self._control.setblocking(False)
         self._unborn: deque[tuple[socket.socket, asyncio.Future[Sandbox]]] = deque()
         self._sandboxes: dict[int, Sandbox] = {}
-        self._reader: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to listen, in the running loop."""
         self._reader = asyncio.create_task(self._listen())
 
     async def spawn(self, environment: Mapping[str, Any]) -> Sandbox:
         """Fork an execution environment; its first frame is still to be received."""
-        if self._process.poll() is not None:
-            raise SandboxEndedError("the process that environments are forked from has ended; see zygote.log")
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         born: asyncio.Future[Sandbox] = asyncio.get_running_loop().create_future()
+        message = json.dumps({"spawn": environment}).encode()
         with theirs:
-            message = json.dumps({"spawn": environment}).encode()
-            socket.send_fds(self._control, [message], [theirs.fileno()])
+            try:
+                socket.send_fds(self._control, [message], [theirs.fileno()])
+            except ConnectionError as problem:
+                ours.close()
+                raise SandboxEndedError(ZYGOTE_ENDED) from problem
         self._unborn.append((ours, born))
         return await born
 
     def kill(self, pid: int) -> None:
         """Ask for a process to be killed; `Sandbox.ended` tells when it is."""
-        if self._process.poll() is None:
+        # With the zygote, all that it forked has ended.
+        with contextlib.suppress(ConnectionError):
             self._control.send(json.dumps({"kill": pid}).encode())
 
     async def _listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        while data := await loop.sock_recv(self._control, 1 << 16):
+        """Hear what the zygote tells, until it ends; all that it forked ends with it."""
+        while data := await self._heard():
             message = json.loads(data)
             if "pid" in message:
                 channel, born = self._unborn.popleft()
@@ -189,14 +243,24 @@ class Zygote:
         for sandbox in self._sandboxes.values():
             sandbox.ended.set_result(signal.SIGKILL)
         for _, born in self._unborn:
-            born.set_exception(SandboxEndedError("the process that environments are forked from has ended"))
+            born.set_exception(SandboxEndedError(ZYGOTE_ENDED))
+
+    async def _heard(self) -> bytes:
+        """Return the next message, nothing when the zygote has ended."""
+        try:
+            return await asyncio.get_running_loop().sock_recv(self._control, 1 << 16)
+        except ConnectionResetError:
+            # It had not read all that it was sent.
+            return b""
 
     async def stop(self) -> None:
         """Kill every environment and the zygote itself, and wait for them."""
-        if self._reader is not None:
-            self._reader.cancel()
+        self._reader.cancel()
+        await asyncio.wait({self._reader})
+        self._control.shutdown(socket.SHUT_WR)
+        while await self._heard():
+            continue
         self._control.close()
-        await asyncio.to_thread(self._process.wait)
         for sandbox in self._sandboxes.values():
             sandbox.close()
         for channel, _ in self._unborn:

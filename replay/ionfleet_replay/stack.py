@@ -55,3 +55,8 @@ class Stack:
         """Return the name of a resource that the template does not name, the same at every call."""
         suffix = hashlib.sha256(f"{self.account.id}/{logical_id}".encode()).hexdigest()[:12]
         return f"{self.name[:NAME_PART]}-{logical_id[:NAME_PART]}-{suffix}"
+
+    def common_layers(self) -> tuple[Path, ...]:
+        """Return the folders of the layers, in their order, if all functions have the same."""
+        layers = {function.layers for function in self.functions.values()}
+        return layers.pop() if len(layers) == 1 else ()

@@ -3,49 +3,55 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 
-from .experiment import ROOT, Trial, attempt, make_material, undisturbed
+from ionfleet_cli.local_cloud import HANDLERS_NEED
+from ionfleet_replay import Nursery
 
-PROCESSES_PER_CORE = 2
-"""A run mostly waits: for retries, and for the two functions it may run at one time."""
+from .experiment import Material, Trial, attempt, make_material, undisturbed
+
+PROCESSES_PER_CORE = 3
+"""A run mostly waits: for clients' retries, and for the two functions it may run at one time."""
+
+
+class Bench:
+    """What a process tries seeds with: the material, the tables it should come to, and a nursery for all clouds."""
+
+    def __init__(self, material: Material, expected: Mapping[str, bytes], folder: str) -> None:
+        self.material = material
+        self.expected = expected
+        self.nursery = Nursery(Path(folder), HANDLERS_NEED)
+
+
+_benches: list[Bench] = []
+
+
+def _set_up(material: Material, expected: Mapping[str, bytes], folder: str) -> None:
+    _benches.append(Bench(material, expected, folder))
+
+
+def _attempt(seed: int) -> Trial:
+    (bench,) = _benches
+    return attempt(bench.material, bench.expected, seed, bench.nursery)
 
 
 def run_seeds(seeds: Sequence[int], processes: int | None = None) -> Iterator[Trial]:
     """Yield what each seed came to, as soon as that is known."""
     count = min(len(seeds), processes or PROCESSES_PER_CORE * len(os.sched_getaffinity(0)))
-    command = [sys.executable, "-m", __name__ if __name__ != "__main__" else "tests.chaos.campaign", "--worker"]
-    reader, writer = os.pipe()
-    workers = [
-        subprocess.Popen([*command, *map(str, seeds[first::count])], cwd=ROOT, stdout=writer) for first in range(count)
-    ]
-    os.close(writer)
-    try:
-        with open(reader, encoding="utf-8") as lines:  # noqa: PTH123 - a pipe has no path
-            for line in lines:
-                trial = json.loads(line)
-                yield Trial(**{**trial, "injected": Counter(trial["injected"])})
-        if broken := [worker.args for worker in workers if worker.wait()]:
-            raise RuntimeError(f"{len(broken)} of {count} processes of the campaign broke: {broken[0]}")
-    finally:
-        for worker in workers:
-            worker.terminate()
-            worker.wait()
-
-
-def work(seeds: Sequence[int]) -> None:
-    """Run seeds one after the other in this process, and print each as a line of JSON."""
     material = make_material()
-    expected = undisturbed(material)
-    for seed in seeds:
-        line = json.dumps(vars(attempt(material, expected, seed))) + "\n"
-        os.write(sys.stdout.fileno(), line.encode())
+    with tempfile.TemporaryDirectory(prefix="ionfleet-chaos-") as folder:
+        with Nursery(Path(folder), HANDLERS_NEED) as nursery:
+            expected = undisturbed(material, nursery)
+        with ProcessPoolExecutor(count, get_context("spawn"), _set_up, (material, expected, folder)) as pool:
+            for trial in as_completed([pool.submit(_attempt, seed) for seed in seeds]):
+                yield trial.result()
 
 
 def table(trials: Sequence[Trial]) -> str:
@@ -73,11 +79,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds, from --first on")
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--out", type=Path, help="file for the table")
-    parser.add_argument("--worker", type=int, nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.worker:
-        work(options.worker)
-        return 0
     trials = []
     for trial in run_seeds(range(options.first, options.first + options.seeds)):
         trials.append(trial)

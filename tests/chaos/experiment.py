@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ionfleet.databases import bundled_database
-from ionfleet_replay import Cloud, Faults, Observation, ReplayError, synthesize
-from ionfleet_replay.sandbox import PRELOAD
+from ionfleet_replay import Cloud, Faults, Nursery, Observation, ReplayError, synthesize
 from ionfleet_simulate.dataset import write_dataset
 from ionfleet_simulate.simulation import Simulation
 
@@ -31,9 +30,6 @@ CONFIGURATION = {
     "planning": {"sort_task_peaks": 1000, "segment_peaks": 900, "isotope_task_formulas": 4},
 }
 """Cuts the tiny dataset into several tasks of every stage."""
-
-WARM = (*PRELOAD, "aws_lambda_powertools.utilities.parser.models", "aws_xray_sdk.core", "boto3.session", "cpyMSpec")
-"""What handlers would spend most of their time with in so short a run."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ def make_material() -> Material:
     return Material(assembly, {"databases/lipids.tsv": "".join([header, *chosen]).encode()}, files)
 
 
-def run(material: Material, folder: Path, faults: Faults) -> Evidence:
+def run(material: Material, folder: Path, faults: Faults, nursery: Nursery) -> Evidence:
     """Run the material through a cloud until that has come to rest, and return what it was left with.
 
     Raises
@@ -86,7 +82,7 @@ def run(material: Material, folder: Path, faults: Faults) -> Evidence:
         The local runtime itself broke.
     """
     seen: list[Observation] = []
-    with Cloud(material.assembly, folder, workers=2, faults=faults, observer=seen.append, preload=WARM) as cloud:
+    with Cloud(material.assembly, folder, workers=2, faults=faults, observer=seen.append, nursery=nursery) as cloud:
         for objects in (material.database, material.dataset):
             for key, data in objects.items():
                 cloud.client("s3").put_object(Bucket=cloud.outputs["InputBucket"], Key=key, Body=data)
@@ -94,21 +90,21 @@ def run(material: Material, folder: Path, faults: Faults) -> Evidence:
         return collect(cloud, material.assembly, seen)
 
 
-def undisturbed(material: Material) -> dict[str, bytes]:
+def undisturbed(material: Material, nursery: Nursery) -> dict[str, bytes]:
     """Return the tables of a run in which nothing goes wrong."""
     with tempfile.TemporaryDirectory(prefix="ionfleet-chaos-") as folder:
-        evidence = run(material, Path(folder), Faults.none())
+        evidence = run(material, Path(folder), Faults.none(), nursery)
     if evidence.outcome() != "SUCCEEDED" or findings(evidence, evidence.tables()):
         raise AssertionError(f"Without faults, the dataset is {evidence.outcome()}.")
     return evidence.tables()
 
 
-def attempt(material: Material, expected: Mapping[str, bytes], seed: int, **options: Any) -> Trial:
+def attempt(material: Material, expected: Mapping[str, bytes], seed: int, nursery: Nursery, **options: Any) -> Trial:
     """Run the material with the faults of a seed, and check what is left; `options` are those of `Faults`."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ionfleet-chaos-") as folder:
         try:
-            evidence = run(material, Path(folder), Faults(seed, **options))
+            evidence = run(material, Path(folder), Faults(seed, **options), nursery)
         except (TimeoutError, ReplayError) as problem:
             return Trial(seed, "no end", time.monotonic() - began, findings=[f"{type(problem).__name__}: {problem}"])
     held = findings(evidence, expected)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
 
-from ionfleet_replay import DeadLetter, ExecutionEnded, Faults
+from ionfleet_cli.local_cloud import HANDLERS_NEED
+from ionfleet_replay import DeadLetter, ExecutionEnded, Faults, Nursery
 from ionfleet_replay.faults import Kind
 
 from .campaign import run_seeds, table
@@ -22,9 +23,15 @@ def material() -> Material:
 
 
 @pytest.fixture(scope="module")
-def good(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    with Nursery(tmp_path_factory.mktemp("nursery"), HANDLERS_NEED) as nursery:
+        yield nursery
+
+
+@pytest.fixture(scope="module")
+def good(material: Material, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """What an undisturbed run leaves."""
-    return run(material, tmp_path_factory.mktemp("good") / "cloud", Faults.none())
+    return run(material, tmp_path_factory.mktemp("good") / "cloud", Faults.none(), nursery)
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +49,17 @@ def test_an_undisturbed_run_succeeds_with_several_tasks_of_each_stage(good: Evid
 
 @pytest.mark.parametrize("seed", [6, 18])
 def test_a_job_survives_a_seed_or_fails_with_its_true_reason(
-    material: Material, expected: Mapping[str, bytes], seed: int
+    material: Material, expected: Mapping[str, bytes], nursery: Nursery, seed: int
 ) -> None:
-    trial = attempt(material, expected, seed)
+    trial = attempt(material, expected, seed, nursery)
     assert trial.findings == []
     assert sum(trial.injected.values()) > 5
 
 
-def test_a_planner_that_always_dies_is_told_as_the_reason(material: Material, expected: Mapping[str, bytes]) -> None:
-    trial = attempt(material, expected, 1, rates={Kind.WORKER_KILLED: 0.15})
+def test_a_planner_that_always_dies_is_told_as_the_reason(
+    material: Material, expected: Mapping[str, bytes], nursery: Nursery
+) -> None:
+    trial = attempt(material, expected, 1, nursery, rates={Kind.WORKER_KILLED: 0.15})
     assert trial.findings == []
     assert trial.outcome == "failed PlannerFailed"
 

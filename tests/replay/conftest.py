@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from ionfleet_replay import Cloud, Observation
+from ionfleet_cli.local_cloud import HANDLERS_NEED
+from ionfleet_replay import Cloud, Nursery, Observation
 
 TRUST = {
     "Statement": [
@@ -133,15 +134,16 @@ def arn(name: str) -> dict[str, Any]:
 
 
 class CloudMaker:
-    """Starts clouds that end with the test; nothing is preloaded, so that they start fast."""
+    """Starts clouds that end with the test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nursery: Nursery) -> None:
         self._folder = folder
+        self._nursery = nursery
         self.clouds: list[Cloud] = []
         self.seen: list[Observation] = []
 
     def __call__(self, stack: StackBuilder, **options: Any) -> Cloud:
-        options = {"preload": (), "observer": self.seen.append, "workers": 2, **options}
+        options = {"nursery": self._nursery, "observer": self.seen.append, "workers": 2, **options}
         cloud = Cloud(stack.write(), self._folder / f"cloud{len(self.clouds)}", **options)
         self.clouds.append(cloud)
         cloud.start()
@@ -158,15 +160,29 @@ def interruptible() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """One without any modules, for functions of a few lines."""
+    with Nursery(tmp_path_factory.mktemp("nursery"), preload=()) as nursery:
+        yield nursery
+
+
+@pytest.fixture(scope="session")
+def warm_nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """One for clouds of the real template."""
+    with Nursery(tmp_path_factory.mktemp("nursery"), preload=HANDLERS_NEED) as nursery:
+        yield nursery
+
+
 @pytest.fixture
 def stack(tmp_path: Path) -> StackBuilder:
     return StackBuilder(tmp_path / "cdk.out")
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[CloudMaker]:
+def start(tmp_path: Path, nursery: Nursery) -> Iterator[CloudMaker]:
     """A function that starts a cloud from a stack."""
-    maker = CloudMaker(tmp_path)
+    maker = CloudMaker(tmp_path, nursery)
     yield maker
     for cloud in maker.clouds:
         cloud.stop()

@@ -23,10 +23,10 @@ PART = bytes(range(256)) * (5 * MB // 256)
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory):
+def cloud(tmp_path_factory, nursery):
     """One cloud for all tests here: each has buckets of its own."""
     folder = tmp_path_factory.mktemp("objects")
-    with Cloud(StackBuilder(folder / "cdk.out").write(), folder / "cloud", preload=()) as cloud:
+    with Cloud(StackBuilder(folder / "cdk.out").write(), folder / "cloud", nursery=nursery) as cloud:
         yield cloud
 
 

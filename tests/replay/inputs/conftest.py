@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ionfleet_replay import Cloud
+from ionfleet_replay import Cloud, Nursery
 
 from ..jobs.conftest import Laboratory, assembly
 
@@ -15,7 +15,7 @@ __all__ = ["assembly"]
 
 
 @pytest.fixture(scope="module")
-def shared(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+def shared(assembly: Path, tmp_path_factory: pytest.TempPathFactory, warm_nursery: Nursery) -> Iterator[Laboratory]:
     """A cloud of the real template for all tests of a module."""
-    with Cloud(assembly, tmp_path_factory.mktemp("inputs") / "cloud") as cloud:
+    with Cloud(assembly, tmp_path_factory.mktemp("inputs") / "cloud", nursery=warm_nursery) as cloud:
         yield Laboratory(cloud)

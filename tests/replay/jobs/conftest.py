@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ionfleet.databases import bundled_database
-from ionfleet_replay import Cloud
+from ionfleet_replay import Cloud, Nursery
 from ionfleet_replay.assembly import synthesize
 from ionfleet_simulate.dataset import SimulatedDataset, write_dataset
 from ionfleet_simulate.simulation import Simulation
@@ -119,21 +119,21 @@ def changed_assembly(assembly: Path, folder: Path, change: Callable[[dict[str, A
 
 
 @pytest.fixture
-def laboratory(assembly: Path, tmp_path: Path) -> Iterator[Laboratory]:
+def laboratory(assembly: Path, tmp_path: Path, warm_nursery: Nursery) -> Iterator[Laboratory]:
     """A cloud of the real template."""
-    with Cloud(assembly, tmp_path / "cloud") as cloud:
+    with Cloud(assembly, tmp_path / "cloud", nursery=warm_nursery) as cloud:
         yield Laboratory(cloud)
 
 
 @pytest.fixture
-def open_laboratory(assembly: Path, tmp_path: Path) -> Iterator[Callable[..., Laboratory]]:
+def open_laboratory(assembly: Path, tmp_path: Path, warm_nursery: Nursery) -> Iterator[Callable[..., Laboratory]]:
     """A maker of clouds of the real template, or of one whose resources are changed."""
     clouds: list[Cloud] = []
 
     def open_one(change: Callable[[dict[str, Any]], None] | None = None, **options: Any) -> Laboratory:
         number = len(clouds)
         template = changed_assembly(assembly, tmp_path / f"assembly-{number}", change) if change else assembly
-        clouds.append(Cloud(template, tmp_path / f"cloud-{number}", **options))
+        clouds.append(Cloud(template, tmp_path / f"cloud-{number}", nursery=warm_nursery, **options))
         clouds[-1].start()
         return Laboratory(clouds[-1])
 

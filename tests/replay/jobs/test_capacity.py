@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ionfleet_infrastructure.node import use_installed_node
-from ionfleet_replay import Cloud
+from ionfleet_replay import Cloud, Nursery
 from ionfleet_simulate.dataset import SimulatedDataset
 
 from .conftest import ROOT, Laboratory
@@ -41,9 +41,9 @@ def most_at_once(cloud: Cloud) -> dict[str, int]:
 
 
 def test_jobs_at_once_wait_for_their_turn_and_all_succeed(
-    narrow: Path, tmp_path: Path, dataset: SimulatedDataset, database: bytes
+    narrow: Path, tmp_path: Path, warm_nursery: Nursery, dataset: SimulatedDataset, database: bytes
 ) -> None:
-    with Cloud(narrow, tmp_path / "cloud", workers=4) as cloud:
+    with Cloud(narrow, tmp_path / "cloud", workers=4, nursery=warm_nursery) as cloud:
         laboratory = Laboratory(cloud)
         laboratory.upload("databases/lipids.tsv", database)
         laboratory.wait()

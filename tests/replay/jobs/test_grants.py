@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ionfleet_replay import AccessDecided, Cloud, Observation, ReplayError
+from ionfleet_replay import AccessDecided, Cloud, Nursery, Observation, ReplayError
 from ionfleet_replay.iam import Access, Policies, Statement
 from ionfleet_simulate.dataset import SimulatedDataset
 
@@ -94,7 +94,11 @@ class Record:
 
 @pytest.fixture(scope="module")
 def scene(
-    assembly: Path, tmp_path_factory: pytest.TempPathFactory, dataset: SimulatedDataset, database: bytes
+    assembly: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    warm_nursery: Nursery,
+    dataset: SimulatedDataset,
+    database: bytes,
 ) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("grants")
     decisions: list[AccessDecided] = []
@@ -103,7 +107,7 @@ def scene(
         if isinstance(observation, AccessDecided):
             decisions.append(observation)
 
-    with Cloud(assembly, folder / "cloud", observer=observe) as cloud:
+    with Cloud(assembly, folder / "cloud", observer=observe, nursery=warm_nursery) as cloud:
         yield Scene(Laboratory(cloud), decisions, dataset, database)
 
 
@@ -254,9 +258,16 @@ def assembly_without(assembly: Path, folder: Path, policy: str, action: str) -> 
     ],
 )
 def test_a_job_that_lacks_a_grant_fails_naming_role_action_and_resource(
-    assembly: Path, tmp_path: Path, dataset: SimulatedDataset, database: bytes, policy: str, action: str
+    assembly: Path,
+    tmp_path: Path,
+    warm_nursery: Nursery,
+    dataset: SimulatedDataset,
+    database: bytes,
+    policy: str,
+    action: str,
 ) -> None:
-    with Cloud(assembly_without(assembly, tmp_path / "assembly", policy, action), tmp_path / "cloud") as cloud:
+    lacking = assembly_without(assembly, tmp_path / "assembly", policy, action)
+    with Cloud(lacking, tmp_path / "cloud", nursery=warm_nursery) as cloud:
         laboratory = Laboratory(cloud)
         laboratory.annotate(dataset, database)
         status, denials = laboratory.job_status(), cloud.denials()
@@ -278,8 +289,9 @@ def test_a_job_that_lacks_a_grant_fails_naming_role_action_and_resource(
     ],
 )
 def test_a_stack_whose_events_would_be_lost_does_not_come_up(
-    assembly: Path, tmp_path: Path, policy: str, action: str, principal: str
+    assembly: Path, tmp_path: Path, warm_nursery: Nursery, policy: str, action: str, principal: str
 ) -> None:
-    cloud = Cloud(assembly_without(assembly, tmp_path / "assembly", policy, action), tmp_path / "cloud")
+    lacking = assembly_without(assembly, tmp_path / "assembly", policy, action)
+    cloud = Cloud(lacking, tmp_path / "cloud", nursery=warm_nursery)
     with pytest.raises(ReplayError, match=f"{principal}.* is not authorized to perform: {action} on resource: arn:"):
         cloud.start()
