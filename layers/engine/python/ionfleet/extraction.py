@@ -73,8 +73,9 @@ class Images:
 def find_windows(mz: Float64, centroids: Float64, ppm: float) -> Windows:
     """Find the points within the tolerance windows, closed on both sides, around centroids [n, k]; 0 is none."""
     lower, upper = tolerance_windows(centroids, ppm)
-    left = np.searchsorted(mz, lower.ravel(), side="left").reshape(lower.shape)
-    right = np.searchsorted(mz, upper.ravel(), side="right").reshape(upper.shape)
+    # Isotope by isotope, since centroids of one isotope are often ascending, and then near to those looked up before.
+    left = np.column_stack([np.searchsorted(mz, column, side="left") for column in lower.T])
+    right = np.column_stack([np.searchsorted(mz, column, side="right") for column in upper.T])
     empty = centroids == 0
     return Windows(np.where(empty, 0, left), np.where(empty, 0, right))
 

@@ -222,18 +222,18 @@ def _correlation_single(images: Images, shape: Shape, pixels: int) -> Float64:
     value[np.cumsum(new_pixel) - 1, images.isotope] = images.value
     slot = (ion[:, None] * isotopes + np.arange(isotopes)).ravel()
 
-    def per_slot(terms: Float32) -> Float32:
+    def per_slot(terms: Float32, slot: Int64) -> Float32:
         sums = np.zeros(ions * isotopes, np.float32)
-        np.add.at(sums, slot, terms.ravel())
+        np.add.at(sums, slot, terms)
         return sums.reshape(shape)
 
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        mean = per_slot(value) / np.float32(pixels)
+        mean = per_slot(images.value, images.ion * isotopes + images.isotope) / np.float32(pixels)
         value -= mean[ion]
         unseen = (pixels - np.bincount(ion, minlength=ions)).astype(np.float32)[:, None]
         scale = np.float32(pixels - 1)
-        variance = (per_slot(value * value) + mean * mean * unseen) / scale
-        covariance = (per_slot(value[:, :1] * value) + mean[:, :1] * mean * unseen) / scale
+        variance = (per_slot((value * value).ravel(), slot) + mean * mean * unseen) / scale
+        covariance = (per_slot((value[:, :1] * value).ravel(), slot) + mean[:, :1] * mean * unseen) / scale
         correlation = covariance[:, 1:] / np.sqrt(variance[:, :1] * variance[:, 1:])
     return np.where(np.isfinite(correlation), correlation, 0.0).astype(np.float64)
 
