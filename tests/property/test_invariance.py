@@ -76,7 +76,7 @@ def pieces(block: int, points: int, images: int) -> Iterator[None]:
         (runs, "_BLOCK_BYTES", block * runs.PEAK_BYTES),
         (planning, "BLOCK", block),
         (measure, "BATCH_POINTS", points),
-        (chaos, "_DENSE_PIXELS", points),
+        (chaos, "_CANVAS_PIXELS", points),
         (annotate, "IMAGE_ROW_GROUP", images),
         (merge, "RENDER_TASK_IONS", images),
     ]

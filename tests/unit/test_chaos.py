@@ -152,7 +152,7 @@ def test_images_do_not_depend_on_those_beside_them(monkeypatch: pytest.MonkeyPat
     images = random_images(30, 6, 7, seed=5)
     together = chaos_of(*images, metaspace=metaspace)
     assert [chaos_of(image, metaspace=metaspace)[0] for image in images] == together
-    monkeypatch.setattr(chaos, "_DENSE_PIXELS", 100)  # batches of two
+    monkeypatch.setattr(chaos, "_CANVAS_PIXELS", 100)  # batches of two
     assert chaos_of(*images, metaspace=metaspace) == together
 
 

@@ -8,6 +8,9 @@ image of integers (how many thresholds a pixel exceeds): over all levels, the pa
 
 where an edge between neighbours weighs the lower of their levels: a forest edge of weight w joins two parts in each of
 the w lowest level sets. Whole batches of images share one forest.
+
+The work follows the pixels that have signal. Images lie on a canvas one below the other, of which only these pixels and
+their neighbours are ever touched.
 """
 
 from __future__ import annotations
@@ -18,7 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 Int64 = npt.NDArray[np.int64]
-_DENSE_PIXELS = 1 << 21  # of a batch of level images, one byte each
+Levels = npt.NDArray[np.int8]
+
+_CANVAS_PIXELS = 1 << 21
+_OUTSIDE = np.iinfo(np.int8).max
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,49 @@ class SparseImages:
     x: Int64
     value: npt.NDArray[np.float32]
     count: int
+
+
+@dataclass(frozen=True)
+class _Canvas:
+    """Where the pixels of images are in one array: row by row, with a column and a row of margin behind each image.
+
+    Before the first image there is a row of margin, too, so that every pixel has margin or pixels on all sides.
+    """
+
+    count: int
+    height: int
+    width: int
+
+    @property
+    def stride(self) -> int:
+        """How far apart pixels are that lie one below the other."""
+        return self.width + 1
+
+    @property
+    def size(self) -> int:
+        return self.stride * (1 + self.count * (self.height + 1))
+
+    def places(self, image: Int64, y: Int64, x: Int64) -> Int64:
+        return (1 + image * (self.height + 1) + y) * self.stride + x
+
+    def images(self, place: Int64) -> Int64:
+        """Return the images that places belong to."""
+        return (place - self.stride) // (self.stride * (self.height + 1))
+
+    def empty(self) -> Levels:
+        """Return an array without signal, whose margins are outside."""
+        levels = np.zeros(self.size, np.int8)
+        rows = levels.reshape(-1, self.stride)
+        rows[:, self.width] = _OUTSIDE
+        rows[:: self.height + 1] = _OUTSIDE
+        return levels
+
+    def shrink(self, levels: Levels, heights: Int64, widths: Int64) -> None:
+        """Put the margins of smaller images where these end: [count] each."""
+        stack = levels[self.stride :].reshape(self.count, self.height + 1, self.stride)
+        for sizes, whole, lines in ((heights, self.height, stack), (widths, self.width, stack.swapaxes(1, 2))):
+            smaller = np.flatnonzero(sizes < whole)
+            lines[smaller, sizes[smaller]] = _OUTSIDE
 
 
 def measure_of_chaos(
@@ -58,15 +107,11 @@ def measure_of_chaos(
 
     """
     result = np.zeros(images.count)
-    for first, stop in _batches(images, width * height):
-        batch = _slice(images, first, stop)
-        result[first:stop] = _batch_chaos(batch, width, height, levels, metaspace)
+    size = max(1, _CANVAS_PIXELS // ((width + 1) * (height + 1)))
+    for first in range(0, images.count, size):
+        batch = _slice(images, first, min(first + size, images.count))
+        result[first : first + size] = _batch_chaos(batch, width, height, levels, metaspace)
     return result
-
-
-def _batches(images: SparseImages, pixels: int) -> list[tuple[int, int]]:
-    size = max(1, _DENSE_PIXELS // pixels)
-    return [(first, min(first + size, images.count)) for first in range(0, images.count, size)]
 
 
 def _slice(images: SparseImages, first: int, stop: int) -> SparseImages:
@@ -77,13 +122,15 @@ def _slice(images: SparseImages, first: int, stop: int) -> SparseImages:
 def _batch_chaos(
     images: SparseImages, width: int, height: int, levels: int, metaspace: bool
 ) -> npt.NDArray[np.float64]:
-    y, heights = _compact_axis(images.image, images.y, images.count, height, metaspace)
-    x, widths = _compact_axis(images.image, images.x, images.count, width, metaspace)
-    rows, columns = np.arange(heights.max()), np.arange(widths.max())
-    stack = np.zeros((images.count, len(rows), len(columns)), np.int8)
-    stack[images.image, y, x] = exceeded_levels(images, levels)
-    inside = (rows < heights[:, None])[:, :, None] & (columns < widths[:, None])[:, None, :]
-    parts = _count_parts(_close(stack, inside))
+    y, x, canvas = images.y, images.x, _Canvas(images.count, height, width)
+    outside = canvas.empty()
+    if metaspace:
+        y, heights = _compact_axis(images.image, y, images.count, height)
+        x, widths = _compact_axis(images.image, x, images.count, width)
+        canvas.shrink(outside, heights, widths)
+    level = exceeded_levels(images, levels)
+    seen = level > 0
+    parts = _count_parts(canvas, *_close(canvas, outside, canvas.places(images.image, y, x)[seen], level[seen]))
     signal = np.bincount(images.image, minlength=images.count)
     with np.errstate(invalid="ignore", divide="ignore"):
         chaos = 1.0 - parts / levels / signal
@@ -99,9 +146,9 @@ def exceeded_levels(images: SparseImages, levels: int) -> npt.NDArray[np.int8]:
     Thresholds are float32 and rounded in two steps, as in the C++ whose numbers these are. An infinite maximum makes
     the lowest threshold NaN, and no pixel exceeds any.
     """
-    highest = np.zeros(images.count, np.float32)
-    np.maximum.at(highest, images.image, images.value)
-    highest = highest[images.image]
+    starts = np.flatnonzero(np.diff(images.image, prepend=-1))
+    sizes = np.diff(starts, append=len(images.image))
+    highest = np.repeat(np.maximum.reduceat(images.value, starts) if len(starts) else images.value, sizes)
     finite = np.isfinite(highest)
     with np.errstate(invalid="ignore", over="ignore"):
         guess = np.floor(images.value / highest * np.float32(levels))
@@ -119,44 +166,38 @@ def _threshold(highest: npt.NDArray[np.float32], step: Int64, levels: int) -> np
     return (highest * step.astype(np.float32)) / np.float32(levels)
 
 
-def _close(stack: npt.NDArray[np.int8], inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
-    """Dilate with the 4-neighbour cross, then erode with the 3x3 square; what is outside an image takes no part."""
-    dilated = stack.copy()
-    np.maximum(dilated[:, 1:], stack[:, :-1], out=dilated[:, 1:])
-    np.maximum(dilated[:, :-1], stack[:, 1:], out=dilated[:, :-1])
-    np.maximum(dilated[:, :, 1:], stack[:, :, :-1], out=dilated[:, :, 1:])
-    np.maximum(dilated[:, :, :-1], stack[:, :, 1:], out=dilated[:, :, :-1])
-    dilated[~inside] = np.iinfo(np.int8).max
-    rows = dilated.copy()
-    np.minimum(rows[:, 1:], dilated[:, :-1], out=rows[:, 1:])
-    np.minimum(rows[:, :-1], dilated[:, 1:], out=rows[:, :-1])
-    eroded = rows.copy()
-    np.minimum(eroded[:, :, 1:], rows[:, :, :-1], out=eroded[:, :, 1:])
-    np.minimum(eroded[:, :, :-1], rows[:, :, 1:], out=eroded[:, :, :-1])
-    eroded[~inside] = 0
-    return eroded
+def _close(canvas: _Canvas, image: Levels, place: Int64, level: Levels) -> tuple[Int64, Levels]:
+    """Dilate with the 4-neighbour cross, then erode with the 3x3 square; what is outside an image takes no part.
+
+    Returns places and levels of what is left. `image` is an empty canvas, which is drawn on.
+    """
+    image[place] = level
+    support = [place]
+    for step in (-canvas.stride, -1, 1, canvas.stride):
+        neighbour = place + step
+        before = image[neighbour]
+        image[neighbour] = np.maximum(before, level)
+        support.append(neighbour[before == 0])
+    place = np.concatenate(support)
+    level = image[place]
+    corners = (-canvas.stride - 1, -canvas.stride + 1, canvas.stride - 1, canvas.stride + 1)
+    for step in (*corners, -canvas.stride, -1, 1, canvas.stride):  # where signal is scarce, few places have corners
+        level = np.minimum(level, image[place + step])
+        left = np.flatnonzero(level)
+        place, level = place[left], level[left]
+    return place, level
 
 
-def _count_parts(stack: npt.NDArray[np.int8]) -> Int64:
+def _count_parts(canvas: _Canvas, place: Int64, level: Levels) -> Int64:
     """Return per image the number of 4-connected parts, summed over all level sets {level > i}, i ≥ 0."""
-    count, height, width = stack.shape
-    flat = stack.reshape(-1)
-    vertices = np.flatnonzero(flat)
-    level = flat[vertices].astype(np.int64)
-    number = np.full(flat.size, -1, np.int64)
-    number[vertices] = np.arange(len(vertices))
-    column = vertices % width
-    row = vertices // width % height
-    right = np.flatnonzero(column < width - 1)
-    down = np.flatnonzero(row < height - 1)
-    a = np.concatenate([right, down])
-    b = np.concatenate([number[vertices[right] + 1], number[vertices[down] + width]])
-    joined = b >= 0
-    a, b = a[joined], b[joined]
-    image = vertices // (height * width)
-    total = np.bincount(image, weights=level, minlength=count)
-    forest = _forest_weight(level, a, b)
-    return (total - np.bincount(image, weights=forest, minlength=count)).astype(np.int64)
+    number = np.zeros(canvas.size, np.int32)
+    number[place] = np.arange(1, len(place) + 1)
+    right, down = number[place + 1], number[place + canvas.stride]
+    a = np.concatenate([np.flatnonzero(right), np.flatnonzero(down)])
+    b = np.concatenate([right[right > 0], down[down > 0]]).astype(np.int64) - 1
+    weight = level.astype(np.int64)
+    alone = weight - _forest_weight(weight, a, b)
+    return np.bincount(canvas.images(place), weights=alone, minlength=canvas.count).astype(np.int64)
 
 
 def _forest_weight(level: Int64, a: Int64, b: Int64) -> Int64:
@@ -210,12 +251,11 @@ def _jump(parent: Int64) -> Int64:
         parent = further
 
 
-def _compact_axis(image: Int64, position: Int64, count: int, size: int, metaspace: bool) -> tuple[Int64, Int64]:
-    """Drop the rows (or columns) that are not within 2 of an occupied one: no part comes to lie nearer to another.
+def _compact_axis(image: Int64, position: Int64, count: int, size: int) -> tuple[Int64, Int64]:
+    """Drop the rows (or columns) that METASPACE takes for more than 2 away from an occupied one.
 
-    METASPACE's reach backward is a shift by exactly 2, so that a row one before the last can be dropped although it is
-    near; that is kept where its numbers are wanted. An axis of which 90 % or more would stay is left as it is.
-    Returns the new positions and the new sizes per image.
+    Its reach backward is a shift by exactly 2, so that a row one before the last can be dropped although it is near.
+    An axis of which 90 % or more would stay is left as it is. Returns the new positions and the new sizes per image.
     """
     occupied = np.zeros((count, size), bool)
     occupied[image, position] = True
@@ -223,8 +263,6 @@ def _compact_axis(image: Int64, position: Int64, count: int, size: int, metaspac
     kept[:, 1:] |= occupied[:, :-1]
     kept[:, 2:] |= occupied[:, :-2]
     kept[:, :-2] |= kept[:, 2:].copy()
-    if not metaspace:
-        kept[:, :-1] |= occupied[:, 1:]
     sizes = kept.sum(axis=1)
     dropped = sizes < 0.9 * size
     new_position = np.cumsum(kept, axis=1) - 1

@@ -1,32 +1,39 @@
-"""Ion images and their metrics, for batches of ions at a time (docs/annotation.md, Ion images and Metrics).
+"""Metrics of ion images, for batches of ions at a time (docs/annotation.md, Ion images and Metrics).
 
-One search finds the windows of all centroids among the sorted peaks, one gather collects their points, one sort groups
-them by ion, pixel and isotope. Everything after is sums over groups, in the order of the points, so that an ion's
-numbers are the same to the last bit in whatever batch or segment it is measured.
+Everything is sums over groups of entries, in the order of the points, so that an ion's numbers are the same to the last
+bit in whatever batch or segment it is measured. Most decoys are never measured: where no other isotope shares a pixel
+with the first image, no image is correlated with it, and the msm is 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ionfleet.chaos import SparseImages, measure_of_chaos
+from ionfleet.extraction import (
+    MOST_IONS,
+    Bool,
+    Float32,
+    Float64,
+    Images,
+    Int64,
+    Windows,
+    aggregate,
+    cut_ions,
+    find_windows,
+    gather,
+    may_share_pixels,
+)
 from ionfleet.index import Grid
-from ionfleet.isotopes import tolerance_windows
 from ionfleet.runs import SortedPeaks
 
-Float64 = npt.NDArray[np.float64]
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
 Shape = tuple[int, ...]  # of arrays over ions and isotopes: (n, k)
 
 BATCH_POINTS = 1 << 18
-_POINT_BITS = 21
 _FLAT = 1e-10  # an image whose squared coefficient of variation is below has no variance but rounding
 
 
@@ -58,39 +65,6 @@ class Patterns:
 
 
 @dataclass(frozen=True)
-class Windows:
-    """For n ions and k isotopes the points left ≤ i < right among the sorted peaks, int64[n, k]."""
-
-    left: Int64
-    right: Int64
-
-    @property
-    def points(self) -> Int64:
-        """Number of points in each window, int64[n, k]: what METASPACE calls the nnz of an image."""
-        return self.right - self.left
-
-
-@dataclass(frozen=True)
-class Images:
-    """Ion images as entries ordered by ion, pixel rank and isotope, each (ion, pixel, isotope) once.
-
-    `ion` counts from 0 within the batch; `value` is the float32 sum of the points there.
-    """
-
-    ion: Int64
-    pixel: Int64
-    isotope: Int64
-    value: Float32
-
-    @cached_property
-    def new_pixel(self) -> Bool:
-        """Which entries are the first of their ion and pixel."""
-        new = np.ones(len(self.value), bool)
-        new[1:] = (self.ion[1:] != self.ion[:-1]) | (self.pixel[1:] != self.pixel[:-1])
-        return new
-
-
-@dataclass(frozen=True)
 class Measured:
     """Metrics of m ions, one row each; arrays over isotopes have shape [m, k].
 
@@ -116,15 +90,6 @@ class Measured:
         return self.chaos * self.spatial * self.spectral
 
 
-def find_windows(mz: Float64, patterns: Patterns, ppm: float) -> Windows:
-    """Find the points within the tolerance windows, closed on both sides, around every centroid."""
-    lower, upper = tolerance_windows(patterns.mz, ppm)
-    left = np.searchsorted(mz, lower.ravel(), side="left").reshape(lower.shape)
-    right = np.searchsorted(mz, upper.ravel(), side="right").reshape(upper.shape)
-    empty = patterns.mz == 0
-    return Windows(np.where(empty, 0, left), np.where(empty, 0, right))
-
-
 def measure(
     peaks: SortedPeaks, patterns: Patterns, grid: Grid, settings: Settings
 ) -> Iterator[tuple[Measured, Images]]:
@@ -148,31 +113,22 @@ def measure(
         with msm above 0, and their `ion` is the ion's place in that `Measured`.
 
     """
-    windows = find_windows(peaks.mz, patterns, settings.ppm)
-    rows = np.flatnonzero(_worth_measuring(windows.points, patterns.target, settings.min_pixels))
-    for batch in _batches(rows, windows.points[rows].sum(axis=1), len(grid.pixel_index) * patterns.mz.shape[1]):
-        points = Windows(windows.left[batch], windows.right[batch])
-        yield _measure_batch(peaks, patterns.take(batch), points, batch, grid, settings)
+    windows = find_windows(peaks.mz, patterns.mz, settings.ppm)
+    rows = _worth_measuring(windows, patterns.target, peaks, grid, settings)
+    for cut in cut_ions(windows.points[rows].sum(axis=1), BATCH_POINTS, MOST_IONS):
+        batch = rows[cut]
+        yield _measure_batch(peaks, patterns.take(batch), windows.take(batch), batch, grid, settings)
 
 
-def _worth_measuring(points: Int64, target: Bool, min_pixels: int) -> Bool:
-    """Targets need any signal; decoys a first image and another one, for else their msm is 0."""
-    there = (points > 0) & (points >= min_pixels)
-    complete = there[:, 0] & there[:, 1:].any(axis=1)
-    return np.where(target, (points > 0).any(axis=1), complete)
-
-
-def _batches(rows: Int64, points: Int64, pixels: int) -> Iterator[Int64]:
-    """Cut rows so that a batch has about BATCH_POINTS points and its keys fit beside a point's number in 63 bits."""
-    most_rows = max(1, (1 << (63 - _POINT_BITS)) // max(1, pixels))
-    ends = np.cumsum(points)
-    first = 0
-    while first < len(rows):
-        done = ends[first - 1] if first else 0
-        stop = int(np.searchsorted(ends, done + BATCH_POINTS, side="right"))
-        stop = min(max(stop, first + 1), first + most_rows)
-        yield rows[first:stop]
-        first = stop
+def _worth_measuring(windows: Windows, target: Bool, peaks: SortedPeaks, grid: Grid, settings: Settings) -> Int64:
+    """Return the targets with any signal, and the decoys with another isotope's image that meets the first one."""
+    points = windows.points
+    there = (points > 0) & (points >= settings.min_pixels)
+    decoys = np.flatnonzero(~target & there[:, 0] & there[:, 1:].any(axis=1))
+    meeting = may_share_pixels(windows.take(decoys), peaks.pixel, len(grid.pixel_index))
+    worth = target & (points > 0).any(axis=1)
+    worth[decoys[meeting]] = True
+    return np.flatnonzero(worth)
 
 
 def _measure_batch(
@@ -182,14 +138,16 @@ def _measure_batch(
     pixels = len(grid.pixel_index)
     present = windows.points >= max(1, settings.min_pixels)
     windows = Windows(windows.left, np.where(present, windows.right, windows.left))
-    slot, index = _gather(windows)
-    images = _aggregate(slot, peaks.pixel[index], peaks.intensity[index], shape[1], pixels)
-    sums = _sums(images, shape)
-    spectral = _spectral(sums, patterns.intensity)
-    correlation = (
-        _correlation_single(images, shape, pixels) if settings.single_precision else _correlation(sums, pixels)
-    )
-    spatial = _spatial(correlation, sums.first_pixels, patterns.intensity)
+    slot, index = gather(windows)
+    images = aggregate(slot, peaks.pixel[index], peaks.intensity[index], shape[1])
+    first = _first_values(images)
+    spectral = _spectral(_per_slot(images, np.where(first > 0, images.value, 0.0), shape), patterns.intensity)
+    correlate = _correlation_single if settings.single_precision else _correlation
+    meeting = np.zeros(len(rows), bool)
+    meeting[images.ion[(images.isotope > 0) & (first > 0)]] = True
+    entries = meeting[images.ion]
+    correlation = correlate(images.take(entries), shape, pixels)
+    spatial = _spatial(correlation, images, patterns.intensity)
     chaos = np.zeros(len(rows))
     wanted = np.flatnonzero(patterns.target | ((spatial > 0) & (spectral > 0)))
     chaos[wanted] = _chaos(images, wanted, len(rows), grid, settings)
@@ -214,98 +172,40 @@ def _measure_batch(
     return measured, _images_of(images, kept, np.flatnonzero(patterns.target[kept] & (measured.msm > 0)))
 
 
-def _gather(windows: Windows) -> tuple[Int64, Int64]:
-    """Return for every point of every window its slot (ion * k + isotope) and its place among the peaks."""
-    counts = windows.points.ravel()
-    slot = np.repeat(np.arange(counts.size), counts)
-    starts = np.cumsum(counts) - counts
-    index = np.arange(len(slot)) - np.repeat(starts - windows.left.ravel(), counts)
-    return slot, index
+def _first_values(images: Images) -> Float64:
+    """Return for each entry the value of the first isotope's image in the same pixel, float64; 0 where it has none."""
+    head = np.flatnonzero(images.new_pixel)
+    first = np.where(images.isotope[head] == 0, images.value[head], np.float32(0)).astype(np.float64)
+    return np.repeat(first, np.diff(head, append=len(images.value)))
 
 
-def _aggregate(slot: Int64, pixel: npt.NDArray[np.uint32], intensity: Float32, isotopes: int, pixels: int) -> Images:
-    """Sum the points of each (ion, pixel, isotope) in float32, in the order of their m/z.
-
-    The place of a point rides in the low bits of its sort key, which spares the indirection of an argsort. Windows of
-    one ion with more points than those bits hold are sorted the plain way.
-    """
-    ion, isotope = np.divmod(slot, isotopes)
-    key = np.add(ion * pixels, pixel, dtype=np.int64) * isotopes + isotope
-    if len(key) < 1 << _POINT_BITS:
-        packed = np.sort((key << _POINT_BITS) | np.arange(len(key)))
-        order = packed & ((1 << _POINT_BITS) - 1)
-        key = packed >> _POINT_BITS
-    else:
-        order = np.argsort(key, kind="stable")
-        key = key[order]
-    starts = np.flatnonzero(np.diff(key, prepend=-1))
-    value = _sum_groups(intensity[order], starts)
-    place, isotope = np.divmod(key[starts], isotopes)
-    ion, rank = np.divmod(place, pixels)
-    return Images(ion, rank, isotope, value)
-
-
-def _sum_groups(values: Float32, starts: Int64) -> Float32:
-    """Sum groups of adjacent values in float32 one after the other; `reduceat` would take another order."""
-    sums = values[starts]
-    sizes = np.diff(starts, append=len(values))
-    groups = np.flatnonzero(sizes > 1)
-    step = 1
-    with np.errstate(over="ignore"):
-        while len(groups):
-            sums[groups] += values[starts[groups] + step]
-            step += 1
-            groups = groups[sizes[groups] > step]
-    return sums
-
-
-@dataclass(frozen=True)
-class _Sums:
-    """Per ion and isotope over the image's pixels, float64[n, k]; `first_pixels` int64[n] is the first image's size."""
-
-    total: Float64
-    squares: Float64
-    with_first: Float64
-    where_first: Float64
-    first_pixels: Int64
-
-
-def _sums(images: Images, shape: Shape) -> _Sums:
-    """Sum values, squares, and products with the first isotope's image in the same pixel."""
-    value = images.value.astype(np.float64)
-    new_pixel = images.new_pixel
-    head = np.flatnonzero(new_pixel)
-    first_value = np.where(images.isotope[head] == 0, value[head], 0.0)[np.cumsum(new_pixel) - 1]
+def _per_slot(images: Images, terms: npt.NDArray[np.floating], shape: Shape) -> Float64:
+    """Sum terms, one an entry, per ion and isotope, float64[n, k]."""
     slot = images.ion * shape[1] + images.isotope
-
-    def per_slot(weights: Float64) -> Float64:
-        return np.asarray(np.bincount(slot, weights, shape[0] * shape[1]), np.float64).reshape(shape)
-
-    with np.errstate(invalid="ignore", over="ignore"):
-        return _Sums(
-            total=per_slot(value),
-            squares=per_slot(value * value),
-            with_first=per_slot(value * first_value),
-            where_first=per_slot(np.where(first_value > 0, value, 0.0)),
-            first_pixels=np.bincount(images.ion[images.isotope == 0], minlength=shape[0]),
-        )
+    return np.asarray(np.bincount(slot, terms, shape[0] * shape[1]), np.float64).reshape(shape)
 
 
-def _spectral(sums: _Sums, theoretical: Float64) -> Float64:
-    """Isotope pattern match over the pixels of the first image; 0 without signal, and, as METASPACE has it, for 1."""
-    with np.errstate(invalid="ignore", divide="ignore"):
+def _spectral(observed: Float64, theoretical: Float64) -> Float64:
+    """Isotope pattern match over the pixels of the first image; 0 without signal, and, as METASPACE has it, for 1.
+
+    `observed` [n, k] sums the images over these pixels.
+    """
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         expected = theoretical / np.linalg.norm(theoretical, axis=1, keepdims=True)
-        observed = sums.where_first / np.linalg.norm(sums.where_first, axis=1, keepdims=True)
-        score = 1.0 - np.abs(expected - observed).mean(axis=1)
+        found = observed / np.linalg.norm(observed, axis=1, keepdims=True)
+        score = 1.0 - np.abs(expected - found).mean(axis=1)
     return np.where(np.isnan(score) | (score == 1.0), 0.0, score)
 
 
-def _correlation(sums: _Sums, pixels: int) -> Float64:
+def _correlation(images: Images, shape: Shape, pixels: int) -> Float64:
     """Correlate the other isotopes' images with the first over all sampled pixels; 0 where that is undefined."""
+    value = images.value.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        spread = sums.squares - sums.total**2 / pixels
-        spread = np.where(spread > _FLAT * sums.squares, spread, np.nan)
-        covariance = sums.with_first[:, 1:] - sums.total[:, :1] * sums.total[:, 1:] / pixels
+        total, squares = _per_slot(images, value, shape), _per_slot(images, value * value, shape)
+        with_first = _per_slot(images, value * _first_values(images), shape)
+        spread = squares - total**2 / pixels
+        spread = np.where(spread > _FLAT * squares, spread, np.nan)
+        covariance = with_first[:, 1:] - total[:, :1] * total[:, 1:] / pixels
         correlation = covariance / np.sqrt(spread[:, :1] * spread[:, 1:])
     return np.where(np.isfinite(correlation), correlation, 0.0)
 
@@ -322,24 +222,25 @@ def _correlation_single(images: Images, shape: Shape, pixels: int) -> Float64:
     value[np.cumsum(new_pixel) - 1, images.isotope] = images.value
     slot = (ion[:, None] * isotopes + np.arange(isotopes)).ravel()
 
-    def per_slot(terms: Float32) -> Float32:
+    def per_slot(terms: Float32, slot: Int64) -> Float32:
         sums = np.zeros(ions * isotopes, np.float32)
-        np.add.at(sums, slot, terms.ravel())
+        np.add.at(sums, slot, terms)
         return sums.reshape(shape)
 
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        mean = per_slot(value) / np.float32(pixels)
+        mean = per_slot(images.value, images.ion * isotopes + images.isotope) / np.float32(pixels)
         value -= mean[ion]
         unseen = (pixels - np.bincount(ion, minlength=ions)).astype(np.float32)[:, None]
         scale = np.float32(pixels - 1)
-        variance = (per_slot(value * value) + mean * mean * unseen) / scale
-        covariance = (per_slot(value[:, :1] * value) + mean[:, :1] * mean * unseen) / scale
+        variance = (per_slot((value * value).ravel(), slot) + mean * mean * unseen) / scale
+        covariance = (per_slot((value[:, :1] * value).ravel(), slot) + mean[:, :1] * mean * unseen) / scale
         correlation = covariance[:, 1:] / np.sqrt(variance[:, :1] * variance[:, 1:])
     return np.where(np.isfinite(correlation), correlation, 0.0).astype(np.float64)
 
 
-def _spatial(correlation: Float64, first_pixels: Int64, theoretical: Float64) -> Float64:
+def _spatial(correlation: Float64, images: Images, theoretical: Float64) -> Float64:
     """Mean correlation of the other isotopes' images with the first, weighted by the pattern; 0 without weights."""
+    first_pixels = np.bincount(images.ion[images.isotope == 0], minlength=len(correlation))
     weights = theoretical[:, 1:]
     with np.errstate(invalid="ignore", divide="ignore"):
         score = (correlation * weights).sum(axis=1) / weights.sum(axis=1)
@@ -404,4 +305,4 @@ def _images_of(images: Images, kept: Bool, chosen: Int64) -> Images:
     place = np.full(len(kept), -1)
     place[np.flatnonzero(kept)[chosen]] = chosen
     entry = np.flatnonzero(place[images.ion] >= 0)
-    return Images(place[images.ion[entry]], images.pixel[entry], images.isotope[entry], images.value[entry])
+    return replace(images.take(entry), ion=place[images.ion[entry]])

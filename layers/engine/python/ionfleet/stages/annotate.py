@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from ionfleet.chunks import IonTable, matrix_column, parquet_bytes
 from ionfleet.damage import read_intact
+from ionfleet.extraction import Images
 from ionfleet.isotopes import tolerance_windows
-from ionfleet.measure import Images, Measured, Patterns, measure
+from ionfleet.measure import Measured, Patterns, measure
 from ionfleet.plan import SegmentTask, Stores, read_plan
 from ionfleet.planning import merge_windows
 from ionfleet.runs import read_ranges
