@@ -131,6 +131,9 @@ def test_ranges_of_several_runs_are_those_of_one_sorted_whole(distinct: int, see
     assert same(between(read, lower, upper), between(whole, lower, upper))
     assert len(read) == sum(index.peaks_read(lower, upper) for _, index in runs)
     assert np.all(np.diff(read.mz) >= 0)
+    assert same(read_ranges(store, runs, lower, upper, windows=(lower, upper)), between(whole, lower, upper))
+    some = lower[::2], upper[::2]
+    assert same(read_ranges(store, runs, lower, upper, windows=some), between(whole, *some))
 
 
 def test_each_range_of_rows_is_one_request() -> None:

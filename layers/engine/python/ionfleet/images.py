@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import numpy.typing as npt
 import png
 
 from ionfleet.index import Grid
+
+_GREY_ALPHA = 4
+"""PNG's number for grey with alpha."""
+_UP = np.uint8(2)
+"""PNG's number for rows as differences from the row above."""
 
 
 def dense_image(grid: Grid, pixel: npt.NDArray[np.integer], value: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -31,15 +38,28 @@ def grey_alpha(
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         scaled = (image - low) / (high - low) * np.float32(65535)
     if not metaspace:
-        scaled = np.where(np.isposinf(image), np.float32(65535), scaled)
-    grey = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0).astype(np.uint16)
-    return np.stack([grey, sampled * np.uint16(65535)], axis=2)
+        scaled[image == np.inf] = 65535
+    scaled[~np.isfinite(scaled)] = 0
+    pixels = np.empty((*image.shape, 2), np.uint16)
+    pixels[..., 0] = scaled
+    pixels[..., 1] = sampled * np.uint16(65535)
+    return pixels
 
 
 def encode_png(pixels: npt.NDArray[np.uint16]) -> bytes:
-    """Encode uint16[height, width, 2] as a PNG, the same bytes for the same pixels."""
+    """Encode uint16[height, width, 2] as a PNG, the same bytes for the same pixels.
+
+    As differences from the row above, ion images repeat little but runs of equal bytes: looking for these alone takes
+    a tenth of the time of zlib's default, and the files are as large on average.
+    """
     height, width, _ = pixels.shape
+    rows = pixels.astype(">u2").reshape(height, -1).view(np.uint8)
+    lines = np.empty((height, 1 + rows.shape[1]), np.uint8)
+    lines[:, 0], lines[:, 1:] = _UP, rows
+    lines[1:, 1:] -= rows[:-1]
+    compressor = zlib.compressobj(strategy=zlib.Z_RLE)
+    data = compressor.compress(lines) + compressor.flush()
+    header = struct.pack(">2I5B", width, height, 16, _GREY_ALPHA, 0, 0, 0)
     out = io.BytesIO()
-    writer = png.Writer(width, height, greyscale=True, alpha=True, bitdepth=16)
-    writer.write_packed(out, pixels.astype(">u2").reshape(height, -1).view(np.uint8))
+    png.write_chunks(out, [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")])
     return out.getvalue()

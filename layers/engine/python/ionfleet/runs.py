@@ -167,9 +167,15 @@ def index_key(dataset: str, first: int, stop: int) -> str:
 
 
 def read_ranges(
-    store: ObjectStore, runs: Sequence[tuple[str, RunIndex]], lower: Float64, upper: Float64
+    store: ObjectStore,
+    runs: Sequence[tuple[str, RunIndex]],
+    lower: Float64,
+    upper: Float64,
+    windows: tuple[Float64, Float64] | None = None,
 ) -> SortedPeaks:
     """Read the blocks of all runs that hold peaks in some m/z ranges, and merge them.
+
+    Memory: some 60 bytes a peak that is kept, and the blocks of one range of one run.
 
     Parameters
     ----------
@@ -179,15 +185,18 @@ def read_ranges(
         Key and index of every run, in the order of their spectra.
     lower, upper
         Ends of the m/z ranges, both included, ascending and apart.
+    windows
+        Lower and upper ends of those parts of the ranges whose peaks are kept, likewise; None to keep whole blocks.
 
     Returns
     -------
     SortedPeaks
-        Every peak in the ranges, and others of the same blocks, in the order of one stable sort over all spectra.
+        Every peak in the windows, or else every one in the ranges and others of the same blocks, in the order of one
+        stable sort over all spectra.
 
     """
     parts = [
-        _read_rows(store, key, first, stop)
+        _read_rows(store, key, first, stop, windows)
         for key, index in runs
         for first, stop in zip(*(ends.tolist() for ends in index.row_ranges(lower, upper)), strict=True)
     ]
@@ -199,8 +208,10 @@ def read_ranges(
     return SortedPeaks(mz, intensity, pixel) if len(parts) == 1 else sort_peaks(mz, intensity, pixel)
 
 
-def _read_rows(store: ObjectStore, key: str, first: int, stop: int) -> SortedPeaks:
-    """Read whole blocks, given by their rows."""
+def _read_rows(
+    store: ObjectStore, key: str, first: int, stop: int, windows: tuple[Float64, Float64] | None
+) -> SortedPeaks:
+    """Read whole blocks, given by their rows; keep the peaks in some windows, if given."""
     start, length = first * PEAK_BYTES, (stop - first) * PEAK_BYTES
     data = store.get_range(key, start, length)
     if len(data) != length:
@@ -208,4 +219,16 @@ def _read_rows(store: ObjectStore, key: str, first: int, stop: int) -> SortedPea
             f"Sorted run {key} gave {len(data):,} bytes from byte {start:,} where its index promises {length:,}. "
             "Remove the dataset's runs from the work bucket and run the job again."
         )
-    return decode_blocks(data)
+    peaks = decode_blocks(data)
+    return peaks if windows is None else _within(peaks, *windows)
+
+
+def _within(peaks: SortedPeaks, lower: Float64, upper: Float64) -> SortedPeaks:
+    """Keep the peaks in windows that are ascending and apart, their ends included."""
+    near = slice(np.searchsorted(upper, peaks.mz[0]), np.searchsorted(lower, peaks.mz[-1], side="right"))
+    starts = np.searchsorted(peaks.mz, lower[near])
+    stops = np.searchsorted(peaks.mz, upper[near], side="right")
+    # Outside, inside, outside and so on, to the end.
+    ends = np.append(np.column_stack([starts, stops]), len(peaks))
+    kept = np.repeat(np.arange(len(ends)) % 2 == 1, np.diff(ends, prepend=0))
+    return SortedPeaks(peaks.mz[kept], peaks.intensity[kept], peaks.pixel[kept])
