@@ -110,8 +110,8 @@ class SmallJob:
     def _request(self, configuration: Any) -> PlanRequest:
         files = {}
         for name, data in (("x.imzML", self.dataset.imzml.encode()), ("x.ibd", self.dataset.ibd)):
-            self.stores.input.create(name, data)
-            files[name] = self.stores.input.head(name)
+            self.stores.input.create(f"datasets/{name}", data)
+            files[name] = self.stores.input.head(f"datasets/{name}")
         index = self.dataset.index()
         self.stores.work.create("datasets/ds-0/index.parquet", index.to_parquet())
         keys = [f"databases/{each.name}/{each.digest}.parquet" for each in self.databases]
@@ -124,7 +124,7 @@ class SmallJob:
             trigger="test",
             claimed_at="2026-01-02T03:04:05+00:00",
             dataset_id="ds-0",
-            files=DatasetFiles("x", files["x.imzML"], files["x.ibd"]),
+            files=DatasetFiles(configuration.name or "x", files["x.imzML"], files["x.ibd"]),
             index=index,
             configuration=configuration,
             databases=list(zip(keys, self.databases, strict=True)),
