@@ -14,7 +14,7 @@ from ionfleet_cli.buckets import Bucket
 from ionfleet_cli.failures import CommandError, UsageError
 
 SUMMARY = "summary.json"
-TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet")
+TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet", "colocalization.parquet", "diagnostics.parquet")
 IMAGES = "ion_images"
 PUBLISHED = (*TABLES, IMAGES, SUMMARY)
 """What a folder of results holds; the summary comes last and goes first, since it is what makes the others results."""

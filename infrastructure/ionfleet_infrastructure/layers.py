@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from aws_cdk import Annotations, IgnoreMode, aws_lambda
@@ -15,6 +15,8 @@ RUNTIME = aws_lambda.Runtime.PYTHON_3_13
 ARCHITECTURE = aws_lambda.Architecture.X86_64
 SOURCE_LAYERS = (ENGINE, ADAPTERS)
 LEFT_BY_TOOLS = ["__pycache__", "*.pyc", ".*"]
+LEFT_OUT = ["/python/ionfleet/client"]
+"""Of the layers' sources: the Python client is imported under the domain's name, but no function needs it."""
 
 
 class NotBuiltError(Exception):
@@ -56,7 +58,7 @@ class Layers(Construct):
         return [self._versions[name] for name in names]
 
     def _source_layer(self, name: str, folder: Path) -> aws_lambda.LayerVersion:
-        return self._layer(name, source_code(folder / name))
+        return self._layer(name, source_code(folder / name, LEFT_OUT))
 
     def _locked_layer(self, name: str, folder: Path, *, deployable: bool) -> aws_lambda.LayerVersion:
         source = folder / name / "build" if deployable else folder / "not-fetched"
@@ -72,6 +74,7 @@ class Layers(Construct):
         )
 
 
-def source_code(folder: Path) -> aws_lambda.Code:
+def source_code(folder: Path, left_out: Sequence[str] = ()) -> aws_lambda.Code:
     """Return a folder of our own sources as code, without what running and checking them leaves there."""
-    return aws_lambda.Code.from_asset(str(folder), exclude=LEFT_BY_TOOLS, ignore_mode=IgnoreMode.GIT)
+    exclude = [*LEFT_BY_TOOLS, *left_out]
+    return aws_lambda.Code.from_asset(str(folder), exclude=exclude, ignore_mode=IgnoreMode.GIT)

@@ -133,7 +133,7 @@ MERGE = Specification(
     timeout_seconds=900,
     layers=FLEET_LAYERS,
     work=Access(
-        read=("manifests/*", "jobs/*", "databases/*", "models/*"),
+        read=("manifests/*", "jobs/*", "databases/*", "models/*", "datasets/*"),
         write=("manifests/*", "jobs/*/tables/*", "telemetry/*"),
     ),
 )

@@ -30,7 +30,13 @@ from .imzml_files import Dataset, make
 from .memory_cloud import DEPLOYMENT
 
 FORMULAS = ("C6H12O6", "C3H7NO2", "C10H16N5O13P3", "C42H82NO8P", "C6H14O7", "C5H9NO4", "C12H22O11", "C4H10FO2P")
-PUBLISHED = ("metrics.parquet", "annotations.parquet", "annotations.csv")
+PUBLISHED = (
+    "metrics.parquet",
+    "annotations.parquet",
+    "annotations.csv",
+    "colocalization.parquet",
+    "diagnostics.parquet",
+)
 STAGES = ("sort", "isotopes", "partition", "annotate", "merge", "render")
 
 
@@ -104,8 +110,8 @@ class SmallJob:
     def _request(self, configuration: Any) -> PlanRequest:
         files = {}
         for name, data in (("x.imzML", self.dataset.imzml.encode()), ("x.ibd", self.dataset.ibd)):
-            self.stores.input.create(name, data)
-            files[name] = self.stores.input.head(name)
+            self.stores.input.create(f"datasets/{name}", data)
+            files[name] = self.stores.input.head(f"datasets/{name}")
         index = self.dataset.index()
         self.stores.work.create("datasets/ds-0/index.parquet", index.to_parquet())
         keys = [f"databases/{each.name}/{each.digest}.parquet" for each in self.databases]
@@ -118,7 +124,7 @@ class SmallJob:
             trigger="test",
             claimed_at="2026-01-02T03:04:05+00:00",
             dataset_id="ds-0",
-            files=DatasetFiles("x", files["x.imzML"], files["x.ibd"]),
+            files=DatasetFiles(configuration.name or "x", files["x.imzML"], files["x.ibd"]),
             index=index,
             configuration=configuration,
             databases=list(zip(keys, self.databases, strict=True)),

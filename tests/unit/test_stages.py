@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ionfleet.colocalization import partners, picture, similarities
 from ionfleet.databases import Database
+from ionfleet.diagnostics import METADATA_KEY
 from ionfleet.errors import InvalidConfigurationError, InvalidDatasetError, OutOfBudgetError
 from ionfleet.images import dense_image
 from ionfleet.ions import IonSettings
@@ -21,6 +23,7 @@ from ionfleet.measure import Patterns, measure
 from ionfleet.plan import Stores
 from ionfleet.runs import sort_peaks
 from ionfleet.scoring import ScoringModel
+from ionfleet.stages import colocalize
 from ionfleet.stages.common import measurement
 from ionfleet.store import MemoryStore, ObjectMissingError
 
@@ -355,3 +358,53 @@ def test_a_scoring_models_score_is_ranked_in_place_of_the_msm() -> None:
     assert annotations == sorted(annotations, reverse=True)
     head, *lines = csv.reader(io.StringIO(scored.file("annotations.csv").decode().split("\n", 2)[2]))
     assert [float(line[head.index("msm")]) for line in lines] == annotations
+
+
+def test_colocalised_ions_are_those_of_the_pictures_that_are_published() -> None:
+    job = small_job().run()
+    annotations = job.table("annotations.parquet").to_pylist()
+    grid = TISSUE.index().geometry()
+
+    def published(row: dict) -> np.ndarray:
+        name = f"results/ds-0/job-0/ion_images/{row['formula']}{row['modifier']}_0.png"
+        grey = np.vstack(list(png.Reader(bytes=job.stores.results.get(name)).asDirect()[2]))[:, ::2]
+        return picture(grey.astype(np.uint16))
+
+    similarity = similarities([published(row) for row in annotations], (grid.height, grid.width))
+    names = [(row["formula"], row["modifier"]) for row in annotations]
+    expected = [
+        (found.level, found.algorithm, *names[ion], *names[partner], rank, score)
+        for found in partners(similarity, np.array([row["fdr"] for row in annotations]))
+        for ion, partner, rank, score in zip(found.ion, found.partner, found.rank, found.score, strict=True)
+    ]
+    assert [tuple(row.values())[1:] for row in job.table("colocalization.parquet").to_pylist()] == expected
+    assert expected
+    assert json.loads(job.file("facts.json"))["colocalized"] == {"db": len(annotations)}
+
+
+def test_what_does_not_fit_into_memory_is_not_compared_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = TISSUE.index().geometry()
+    monkeypatch.setattr(colocalize, "MOST_VALUES", 3 * grid.width * grid.height)
+    job = small_job().run()
+    best = [(row["formula"], row["modifier"]) for row in job.table("annotations.parquet").to_pylist()]
+    found = job.table("colocalization.parquet").to_pylist()
+    assert len(best) > 3
+    assert {(row["formula_a"], row["modifier_a"]) for row in found} <= set(best[:3])
+    assert json.loads(job.file("facts.json"))["colocalized"] == {"db": 3}
+
+
+def test_diagnostics_have_every_pixel_with_the_tic_of_its_spectra() -> None:
+    table = small_job().run().table("diagnostics.parquet")
+    index = TISSUE.index()
+    facts = json.loads(table.schema.metadata[METADATA_KEY])
+    assert (facts["width"], facts["height"], facts["tic_source"]) == (6, 5, "spectra")
+    expected: dict[tuple[int, int], list[float]] = {}
+    for number, (x, y) in enumerate(zip(index.x.tolist(), index.y.tolist(), strict=True)):
+        place = int(index.intensity_length[number]), int(index.intensity_offset[number])
+        total = float(np.frombuffer(TISSUE.ibd, "<f4", *place).sum())
+        expected.setdefault((y - facts["y_origin"], x - facts["x_origin"]), []).append(total)
+    rows = table.to_pylist()
+    assert [(row["y"], row["x"]) for row in rows] == sorted(expected)
+    assert [row["spectra"] for row in rows] == [len(expected[row["y"], row["x"]]) for row in rows]
+    assert [row["tic"] for row in rows] == pytest.approx([sum(expected[row["y"], row["x"]]) for row in rows])
+    assert facts["tic_sum"] == pytest.approx(sum(row["tic"] for row in rows))

@@ -13,6 +13,7 @@ OURS = {"ionfleet", "ionfleet_aws", "ionfleet_infrastructure", "ionfleet_replay"
 AWS = {"boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk", "aws_cdk", "moto"}
 ALLOWED = {
     "layers/engine/python/ionfleet": {"ionfleet"},
+    "layers/engine/python/ionfleet/client": {"ionfleet", "botocore"},
     "layers/adapters/python/ionfleet_aws": {"ionfleet", "ionfleet_aws", "boto3", "botocore", "aws_lambda_powertools"},
     "functions": {"ionfleet", "ionfleet_aws", "aws_lambda_powertools"},
     "infrastructure/ionfleet_infrastructure": {"ionfleet_infrastructure", "aws_cdk"},
@@ -31,9 +32,26 @@ def imported(file: Path) -> Iterator[str]:
             yield node.module.split(".")[0]
 
 
+CLIENT = ROOT / "layers/engine/python/ionfleet/client"
+
+
+def modules(file: Path) -> set[str]:
+    """Return the dotted names that a file imports."""
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+
+
+def test_what_is_in_the_layers_does_not_know_the_client_that_is_not() -> None:
+    files = [file for file in (ROOT / "layers").rglob("python/ionfleet*/**/*.py") if CLIENT not in file.parents]
+    assert len(files) > 50
+    assert not [file for file in files if any(name.startswith("ionfleet.client") for name in modules(file))]
+
+
 @pytest.mark.parametrize("folder", ALLOWED)
 def test_a_part_imports_only_what_it_may_know(folder: str) -> None:
-    files = sorted((ROOT / folder).rglob("*.py"))
+    own = {ROOT / other for other in ALLOWED if other.startswith(f"{folder}/")}
+    files = [file for file in sorted((ROOT / folder).rglob("*.py")) if not own & {*file.parents}]
     assert files
     wrong = {
         f"{file.relative_to(ROOT)}: {name}"

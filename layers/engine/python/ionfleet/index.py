@@ -25,7 +25,9 @@ TYPE_MASK = 3
 ZLIB = 4
 """The bit of an array type that tells that the array is compressed."""
 
-_HEADER_KEY = b"ionfleet.dataset"
+HEADER_KEY = b"ionfleet.dataset"
+"""Where the schema keeps the header, as JSON."""
+
 _COLUMNS = {
     "x": np.int32,
     "y": np.int32,
@@ -169,7 +171,7 @@ class SpectraIndex:
     def to_parquet(self) -> bytes:
         """Serialise as Parquet in row groups of `ROW_GROUP` spectra, the header as JSON in the schema's metadata."""
         table = pa.table({name: pa.array(values) for name, values in self._columns().items()})
-        table = table.replace_schema_metadata({_HEADER_KEY: self.header.to_json().encode()})
+        table = table.replace_schema_metadata({HEADER_KEY: self.header.to_json().encode()})
         out = io.BytesIO()
         pq.write_table(table, out, row_group_size=ROW_GROUP, compression="zstd")
         return out.getvalue()
@@ -178,7 +180,7 @@ class SpectraIndex:
     def read(source: bytes | BinaryIO, rows: tuple[int, int] | None = None) -> SpectraIndex:
         """Read what `to_parquet` wrote: all of it, or only the row groups that hold spectra rows[0] ≤ i < rows[1]."""
         file = pq.ParquetFile(pa.BufferReader(source) if isinstance(source, bytes) else source)
-        header = DatasetHeader.from_json(file.schema_arrow.metadata[_HEADER_KEY])
+        header = DatasetHeader.from_json(file.schema_arrow.metadata[HEADER_KEY])
         first, stop = rows if rows is not None else (0, header.n_spectra)
         if not 0 <= first <= stop <= header.n_spectra:
             raise ValueError(f"Spectra {first} to {stop} are not within the index of {header.n_spectra}.")

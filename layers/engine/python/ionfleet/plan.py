@@ -12,7 +12,7 @@ from ionfleet.estimate import Estimate
 from ionfleet.findings import Finding
 from ionfleet.store import ObjectStore
 
-FORMAT_VERSION = "1"
+FORMAT_VERSION = "2"
 """Part of every job id: another version of the result tables is another job."""
 
 

@@ -41,6 +41,7 @@ def build_summary(plan: PlanBrief, facts: Mapping[str, Any], end: End, cost: Job
         "invalid_ions": facts.get("invalid"),
         "annotations": facts.get("annotations"),
         "images": facts.get("images"),
+        "colocalized": facts.get("colocalized"),
         "claimed_at": plan.claimed_at,
         "ended_at": end.at,
         "seconds": seconds_between(plan.claimed_at, end.at),

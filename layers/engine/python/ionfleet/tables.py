@@ -267,8 +267,8 @@ def _csv_row(row: dict[str, Any], head: CsvHead) -> list[object]:
         row["spatial"],
         row["spectral"],
         row["chaos"],
-        spreadsheet_cell(_joined(row["molecule_names"])),
-        spreadsheet_cell(_joined(row["molecule_ids"])),
+        spreadsheet_cell(joined(row["molecule_names"])),
+        spreadsheet_cell(joined(row["molecule_ids"])),
         0.0,
         row["max_iso_ints"][0],
         row["total_iso_ints"][0],
@@ -277,10 +277,10 @@ def _csv_row(row: dict[str, Any], head: CsvHead) -> list[object]:
         len(row["isobars"]),
         "",
         "",
-        _joined(row["isobars"]),
+        joined(row["isobars"]),
     ]
 
 
-def _joined(names: Sequence[str]) -> str:
+def joined(names: Sequence[str]) -> str:
     """Join names by comma and space; inside a name the space after a comma goes, so that the list can be split."""
     return ", ".join(re.sub(r",\s+", ",", name) for name in names)

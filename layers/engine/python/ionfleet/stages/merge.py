@@ -11,12 +11,22 @@ import pyarrow.compute as pc
 
 from ionfleet.chunks import matrix_of, parquet_bytes
 from ionfleet.damage import read_counts, read_intact
+from ionfleet.diagnostics import Acquisition, pixel_table
 from ionfleet.fdr import LEVELS
 from ionfleet.models import read_model
 from ionfleet.parquet import read_table
 from ionfleet.plan import Plan, RenderTask, StageTasks, Stores, read_plan
 from ionfleet.planning import RENDER_TASK_IONS, RENDER_TASK_PIXELS, cut_range
-from ionfleet.stages.common import PARTITION_COUNTS, job_database, manifest_lines, segment_key, table_key
+from ionfleet.stages.colocalize import colocalize
+from ionfleet.stages.common import (
+    PARTITION_COUNTS,
+    dataset_key,
+    job_database,
+    manifest_lines,
+    runs_of,
+    segment_key,
+    table_key,
+)
 from ionfleet.tables import CsvHead, DatabaseMetrics, annotation_table, annotations_csv, database_metrics, flat_metrics
 
 LISTED_INVALID = 1000
@@ -41,6 +51,7 @@ def merge(stores: Stores, plan_key: str) -> StageTasks:
         for part, database in zip(metrics, databases, strict=True)
     )
     images = _images_to_render(annotations, measured)
+    compared = _write_pixels(stores, plan, annotations, images)
     _write_tables(stores, plan, pa.concat_tables(part.table for part in metrics), annotations, images)
     tasks = [
         RenderTask(execution=plan.execution, plan=plan_key, stage="render", task=number, first=first, stop=stop)
@@ -48,6 +59,7 @@ def merge(stores: Stores, plan_key: str) -> StageTasks:
     ]
     stores.work.create(stage.manifest, manifest_lines(tasks))
     facts = _facts(plan, partition, metrics, annotations) | {
+        "colocalized": compared,
         "images": pc.sum(images.column("images")).as_py() or 0,
         "render_tasks": len(tasks),
     }
@@ -99,6 +111,16 @@ def _write_tables(stores: Stores, plan: Plan, metrics: pa.Table, annotations: pa
     }
     for name, data in files.items():
         stores.work.create(table_key(plan.execution, name), data)
+
+
+def _write_pixels(stores: Stores, plan: Plan, annotations: pa.Table, images: pa.Table) -> dict[str, int]:
+    """Write what is told of pixels, and which ions share them; return how many of each database were compared."""
+    acquisition = read_intact(stores.work, dataset_key(plan.dataset.id), Acquisition.read)
+    pixels = pixel_table(acquisition, [index for _, index in runs_of(stores, plan)])
+    stores.work.create(table_key(plan.execution, "diagnostics.parquet"), parquet_bytes(pixels))
+    pairs, compared = colocalize(stores, plan, acquisition.grid, annotations, images)
+    stores.work.create(table_key(plan.execution, "colocalization.parquet"), parquet_bytes(pairs))
+    return compared
 
 
 def _facts(

@@ -37,7 +37,13 @@ from ionfleet.telemetry import Invocation, read_invocations, summarize
 from ionfleet.text import escaped_json, shortened
 from ionfleet.uploads import DatabaseFile, DatasetName, message_status_key, refused_status_key, understand
 
-TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet")
+TABLES = (
+    "annotations.csv",
+    "annotations.parquet",
+    "metrics.parquet",
+    "colocalization.parquet",
+    "diagnostics.parquet",
+)
 """The result tables, as merge leaves them in the work bucket and as they are published."""
 
 MAX_TROUBLE = 1000
