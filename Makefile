@@ -70,8 +70,8 @@ bench: install ## time the kernels and the local cloud's objects, each beside it
 	@$(BIN)/python bench/kernels.py
 	@$(BIN)/python bench/objects.py
 
-calibrate: install ## fit the estimate of costs anew (a minute of computing), and say how well it fits
-	@$(BIN)/python bench/calibrate.py
+calibrate: install ## measure what the stages use (some minutes), and fit the estimate's coefficients anew
+	@$(BIN)/python bench/calibrate.py --write
 
 lint: .venv/dev.stamp ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -1,199 +1,53 @@
 """What the stages of a job use, measured on simulated datasets, and the coefficients of the estimate that fit it.
 
-Runs whole jobs in this process over memory, counts requests and bytes, and takes CPU seconds. A slow disk does not
-lengthen them, other programs do, though less than the clock's: run it on an idle machine. Prints the table of
-`ionfleet.coefficients`, and how well the present one fits.
+Runs each dataset as `ionfleet run` does and takes what the functions noted of themselves: CPU seconds, memory, requests
+and bytes. Other programs lengthen CPU seconds, though less than the clock's: run it on an idle machine. Prints how well
+the present coefficients fit, then the table of `ionfleet.coefficients`; with `--write` puts that in its place.
 """
 
 from __future__ import annotations
 
-import hashlib
+import argparse
+import json
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from pprint import pformat
 
 import numpy as np
+from shapes import Measured, Shape, local_deployment, measured
 
-from ionfleet.brief import PlanBrief, plan_key
-from ionfleet.costs import STATES, count_transitions, price_stages
-from ionfleet.databases import bundled_database
-from ionfleet.estimate import Deployment, Drivers, PlanFacts, drivers, expected, use_of
-from ionfleet.plan import IsotopeTask, Plan, RenderTask, SegmentTask, SortTask, Stores, read_plan
-from ionfleet.stages.annotate import annotate
-from ionfleet.stages.isotopes import compute_isotopes
-from ionfleet.stages.merge import merge
-from ionfleet.stages.partition import partition
-from ionfleet.stages.plan import plan_facts
-from ionfleet.stages.planner import take_up
-from ionfleet.stages.render import render
-from ionfleet.stages.sort import sort_spectra
-from ionfleet.stages.status import Outcome, conclude
-from ionfleet.store import MemoryStore, ObjectInfo
-from ionfleet_simulate.dataset import write_dataset
+from ionfleet import coefficients as present
+from ionfleet.estimate import drivers, expected
 from ionfleet_simulate.simulation import DEMO, Simulation
 
-FUNCTION_MB = 1769
-DEPLOYMENT = Deployment(
-    memory_mb=dict.fromkeys(
-        ("planner", "launcher", "sort", "isotopes", "partition", "annotate", "merge", "render", "status"), FUNCTION_MB
+LINE_LENGTH = 120
+QUANTITIES = ("cpu_seconds", "reads", "writes", "bytes_in", "bytes_out", "peak_mb")
+
+SHAPES = (
+    Shape("demo", DEMO, 3774),
+    Shape("few formulas", DEMO, 470),
+    Shape("tiny", Simulation(width=20, height=20, peaks_per_spectrum=100, matrix_peaks=20, ions=20), 125),
+    Shape("60×60", Simulation(width=60, height=60), 1258),
+    Shape(
+        "many cuts",
+        Simulation(width=60, height=60, peaks_per_spectrum=300, ions=300, seed=2),
+        6000,
+        {"sort_task_peaks": 150_000, "segment_peaks": 400_000},
     ),
-    retention_days=30,
+    Shape(
+        "110×110",
+        Simulation(width=110, height=110, peaks_per_spectrum=700, ions=400, seed=4),
+        943,
+        {"sort_task_peaks": 1_000_000},
+    ),
+    Shape("150×120", Simulation(width=150, height=120, peaks_per_spectrum=400, ions=100, seed=5), 314),
+    Shape(
+        "many spectra",
+        Simulation(width=300, height=300, peaks_per_spectrum=50, matrix_peaks=20, ions=40, seed=6),
+        600,
+        {"sort_task_peaks": 400_000, "segment_peaks": 500_000},
+    ),
 )
-QUANTITIES = ("cpu_seconds", "reads", "writes", "bytes_in", "bytes_out")
-PART = 32 * 2**20
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-CASES: tuple[tuple[Simulation, int], ...] = (
-    (DEMO, 1),
-    (DEMO, 8),
-    (Simulation(width=20, height=20, peaks_per_spectrum=100, matrix_peaks=20, ions=20), 30),
-    (Simulation(width=60, height=60), 3),
-    (Simulation(width=60, height=60, peaks_per_spectrum=300, ions=300, seed=2), 2),
-    (Simulation(width=110, height=110, peaks_per_spectrum=700, ions=400, seed=4), 4),
-    (Simulation(width=150, height=120, peaks_per_spectrum=400, ions=100, seed=5), 12),
-)
-"""Simulations, and which share of the bundled database is searched: every n-th molecule."""
-
-
-@dataclass
-class Counts:
-    """Requests and bytes of all stores of a job."""
-
-    reads: int = 0
-    writes: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-
-
-@dataclass
-class CountingStore(MemoryStore):
-    """A bucket in memory that counts as S3 charges."""
-
-    counts: Counts
-    objects: dict[str, bytes] = field(default_factory=dict)
-    etags: dict[str, str] = field(default_factory=dict)
-
-    def get(self, key: str) -> bytes:
-        """Return a whole object."""
-        data = super().get(key)
-        self.counts.reads += 1
-        self.counts.bytes_in += len(data)
-        return data
-
-    def get_range(self, key: str, start: int, length: int) -> bytes:
-        """Return `length` bytes from `start`."""
-        data = bytes(memoryview(self.objects[key])[start : start + length])
-        self.counts.reads += 1
-        self.counts.bytes_in += len(data)
-        return data
-
-    def head(self, key: str) -> ObjectInfo | None:
-        """Return what is known about an object, None where there is none."""
-        self.counts.reads += 1
-        return self._info(key) if key in self.objects else None
-
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Yield the objects whose keys begin with `prefix`, in order of their keys."""
-        self.counts.writes += 1
-        yield from (self._info(key) for key in sorted(self.objects) if key.startswith(prefix))
-
-    def create(self, key: str, data: bytes | memoryview) -> bool:
-        """Write an object that is not there yet; False (and nothing written) where it is."""
-        if key in self.objects:
-            self.counts.writes += 1
-            return False
-        self.replace(key, bytes(data))
-        return True
-
-    def replace(self, key: str, data: bytes, etag: str | None = None) -> bool:
-        """Write over what is there, or only over the object that has `etag`."""
-        if etag not in (None, self.etags.get(key)):
-            return False
-        self.counts.writes += 1 if len(data) <= 2 * PART else 2 + -(-len(data) // PART)
-        self.counts.bytes_out += len(data)
-        self.objects[key] = data
-        self.etags[key] = f"{len(data)}-{hashlib.md5(data[:64]).hexdigest()}"
-        return True
-
-    def _info(self, key: str) -> ObjectInfo:
-        return ObjectInfo(key, len(self.objects[key]), self.etags[key], "null")
-
-
-@dataclass
-class Job:
-    """One job, measured stage by stage: `used` has the quantities of each, `estimated` is in US dollars."""
-
-    counts: Counts = field(default_factory=Counts)
-    used: dict[str, dict[str, float]] = field(default_factory=dict)
-    drivers: Drivers = field(default_factory=dict)
-    estimated: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Make the buckets."""
-        self.stores = Stores(*(CountingStore(self.counts) for _ in range(3)))
-
-    def run(self, simulation: Simulation, every: int) -> None:
-        """Run a simulated dataset through all stages."""
-        _upload(self.stores, simulation, every)
-        (outcome,) = self.measured(
-            "plan", lambda: take_up(self.stores, "datasets/x.ibd", "m", NOW, DEPLOYMENT), extra_writes=1
-        )
-        plan = read_plan(self.stores.work, plan_key(str(outcome.execution)))
-        self.estimated = plan.estimate.usd
-        self.measured("launch", lambda: _launch(self.stores, plan), extra_writes=1)
-        self._map(plan, "sort", lambda line: sort_spectra(self.stores, SortTask.model_validate_json(line)))
-        self._map(plan, "isotopes", lambda line: compute_isotopes(self.stores, IsotopeTask.model_validate_json(line)))
-        cut = self.measured("partition", lambda: partition(self.stores, plan.key, FUNCTION_MB), extra_writes=1)
-        self._map(plan, "annotate", lambda line: annotate(self.stores, SegmentTask.model_validate_json(line)))
-        images = self.measured("merge", lambda: merge(self.stores, plan.key), extra_writes=1)
-        self._map(plan, "render", lambda line: render(self.stores, RenderTask.model_validate_json(line)))
-        ending = Outcome("SUCCEEDED", by="state machine", at=NOW)
-        self.measured("publish", lambda: conclude(self.stores.work, self.stores.results, plan.execution, ending))
-        self.drivers = drivers(self._facts(plan, cut.tasks, images.manifest))
-
-    def measured(self, stage: str, work: Callable[[], object], extra_writes: int = 0) -> object:
-        """Do some work and add what it used to a stage's account."""
-        before, begin = replace(self.counts), time.process_time()
-        result = work()
-        used = self.used.setdefault(stage, dict.fromkeys(QUANTITIES, 0.0))
-        used["cpu_seconds"] += time.process_time() - begin
-        used["writes"] += extra_writes  # the telemetry's
-        for name in QUANTITIES[1:]:
-            used[name] += getattr(self.counts, name) - getattr(before, name)
-        return result
-
-    def _map(self, plan: Plan, stage: str, work: Callable[[str], object]) -> None:
-        lines = self.stores.work.get(f"manifests/{plan.execution}/{stage}.jsonl").decode().splitlines()
-        for line in lines:
-            self.measured(stage, lambda line=line: work(line), extra_writes=1)
-
-    def _facts(self, plan: Plan, segments: int, render_manifest: str) -> PlanFacts:
-        """Return the plan's facts, with what came true in place of what was expected."""
-        lines = self.stores.work.get(render_manifest).decode().splitlines()
-        shown = max((RenderTask.model_validate_json(line).stop for line in lines), default=0)
-        tasks = plan.sort.tasks, plan.isotopes.tasks
-        facts = plan_facts(plan.dataset, plan.configuration, plan.runs, plan.chunks, *tasks, FUNCTION_MB)
-        return replace(facts, annotate_tasks=segments, shown=shown)
-
-
-def _upload(stores: Stores, simulation: Simulation, every: int) -> None:
-    header, *rows = bundled_database().decode().splitlines(keepends=True)
-    stores.input.replace("databases/core.tsv", "".join([header, *rows[::every]]).encode())
-    take_up(stores, "databases/core.tsv", "db", NOW, DEPLOYMENT)
-    stores.input.replace("datasets/x.job.json", b'{"databases": ["core"]}')
-    with tempfile.TemporaryDirectory() as folder:
-        dataset = write_dataset(simulation, Path(folder), "x")
-        stores.input.replace("datasets/x.imzML", dataset.imzml.read_bytes())
-        stores.input.replace("datasets/x.ibd", dataset.ibd.read_bytes())
-
-
-def _launch(stores: Stores, plan: Plan) -> None:
-    PlanBrief.model_validate_json(stores.work.get(plan.key)).launch_input()
 
 
 def fit(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -212,50 +66,90 @@ def fit(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
         used[np.argmin(found * np.abs(rows).max(axis=0))] = False
 
 
-def coefficients(jobs: list[Job]) -> dict[str, dict[str, dict[str, float]]]:
-    """Fit every quantity of every stage."""
+def fitted(jobs: list[Measured]) -> dict[str, dict[str, dict[str, float]]]:
+    """Fit every quantity of every stage.
+
+    Raises
+    ------
+    SystemExit
+        A stage was called by no job, so that nothing is known of it.
+
+    """
     table: dict[str, dict[str, dict[str, float]]] = {}
-    for stage in jobs[0].used:
-        there = [job for job in jobs if stage in job.used and stage in job.drivers]
-        names = list(there[0].drivers[stage])
-        rows = np.array([[job.drivers[stage][name] for name in names] for job in there], float)
-        table[stage] = {}
-        for quantity in QUANTITIES:
-            found = fit(rows, np.array([job.used[stage][quantity] for job in there]))
-            least = 1e-3 * max(job.used[stage][quantity] for job in there)
-            table[stage][quantity] = {
-                name: float(f"{value:.3g}")
-                for name, value, largest in zip(names, found, rows.max(axis=0), strict=True)
-                if value * largest > least
-            }
+    for stage in present.COEFFICIENTS:
+        there = [job for job in jobs if stage in job.stages and stage in drivers(job.facts)]
+        if not there:
+            sys.exit(f"No job called {stage}: was its work found in a cache?")
+        table[stage] = {quantity: _fit_quantity(stage, quantity, there) for quantity in QUANTITIES}
     return table
 
 
-def show_agreement(number: int, job: Job) -> None:
-    """Print how what the present table expects compares with what was measured."""
-    there = [stage for stage in job.used if stage in job.drivers]
-    ratios = [
-        f"{stage} {expected(stage, job.drivers[stage])['cpu_seconds'] / job.used[stage]['cpu_seconds']:.2f}"
-        for stage in there
-    ]
-    uses = {stage: use_of(stage, int(job.drivers[stage]["tasks"]), job.used[stage], DEPLOYMENT) for stage in there}
-    entered = STATES.keys() - {"report"} - ({"render"} - set(there))
-    actual = price_stages(uses, count_transitions(entered, uses), DEPLOYMENT.retention_days).usd
-    print(f"case {number}: estimated ${job.estimated:.4f}, by what was measured ${actual:.4f}: ", end="")
-    print(f"{job.estimated / actual:.2f} times; CPU seconds expected / measured: {', '.join(ratios)}")
+def _fit_quantity(stage: str, quantity: str, jobs: list[Measured]) -> dict[str, float]:
+    counts = [drivers(job.facts)[stage] for job in jobs]
+    names = list(counts[0])
+    # Memory is that of one task, which has its part of the work.
+    rows = np.array(
+        [[each[name] / (each["tasks"] if quantity == "peak_mb" else 1) for name in names] for each in counts]
+    )
+    values = np.array([job.stages[stage][quantity] for job in jobs], float)
+    found = fit(rows, values)
+    least = 1e-3 * values.max()
+    return {
+        name: float(f"{value:.3g}")
+        for name, value, largest in zip(names, found, rows.max(axis=0), strict=True)
+        if value * largest > least
+    }
+
+
+def show_agreement(shape: Shape, job: Measured) -> None:
+    """Print what the present table expects of a job whose counts are known, over what was measured."""
+    counts = drivers(job.facts)
+    for quantity in ("cpu_seconds", "peak_mb"):
+        ratios = [
+            f"{stage} {expected(stage, counts[stage])[quantity] / used[quantity]:.2f}"
+            for stage, used in job.stages.items()
+            if stage in counts and used[quantity]
+        ]
+        print(f"{shape.name}, {quantity} expected / measured: {', '.join(ratios)}")
+
+
+def write(table: str) -> None:
+    """Put a table of coefficients in the place of the present one."""
+    path = Path(str(present.__file__))
+    head = path.read_text().partition("COEFFICIENTS: ")[0]
+    path.write_text(f"{head}COEFFICIENTS: dict[str, dict[str, dict[str, float]]] = {table}\n")
+
+
+def rendered(table: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Write the table as the formatter would."""
+    lines = ["{"]
+    for stage, quantities in table.items():
+        lines += [f'    "{stage}": {{', *(_line(*each) for each in quantities.items()), "    },"]
+    return "\n".join([*lines, "}"])
+
+
+def _line(quantity: str, terms: dict[str, float]) -> str:
+    line = f'        "{quantity}": {json.dumps(terms)},'
+    if len(line) <= LINE_LENGTH:
+        return line
+    each = "".join(f'            "{name}": {value},\n' for name, value in terms.items())
+    return f'        "{quantity}": {{\n{each}        }},'
 
 
 def main() -> None:
     """Measure, fit and print."""
-    jobs = []
-    for number, (simulation, every) in enumerate(CASES, 1):
-        job = Job()
-        job.run(simulation, every)
-        jobs.append(job)
-        print(f"case {number} done: {simulation.width}×{simulation.height}, {job.drivers['annotate']}", file=sys.stderr)
-    print("COEFFICIENTS =", pformat(coefficients(jobs), width=118, sort_dicts=False))
-    for number, job in enumerate(jobs, 1):
-        show_agreement(number, job)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="write the table to its module")
+    arguments = parser.parse_args()
+    deployment, jobs = local_deployment(), []
+    for shape in SHAPES:
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+            jobs.append(measured(shape, Path(folder), deployment))
+        show_agreement(shape, jobs[-1])
+    table = rendered(fitted(jobs))
+    print("COEFFICIENTS =", table)
+    if arguments.write:
+        write(table)
 
 
 if __name__ == "__main__":

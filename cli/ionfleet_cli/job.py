@@ -50,14 +50,14 @@ class Job:
         """
         upload = watch.wait(lambda: _settled(results.read(name.status_key, UploadStatus)))
         if upload.dataset is None or upload.job is None or upload.execution is None:
-            raise _failure(upload.error or upload.state, upload.message or "No reason is known.", f"{name.stem}.imzML")
+            raise failure(upload.error or upload.state, upload.message or "No reason is known.", f"{name.stem}.imzML")
         self._tell_plan(upload.execution)
         key = job_status_key(upload.dataset, upload.job)
         status = watch.wait(lambda: _ended(results.read(key, JobStatus)))
         if status.state != "SUCCEEDED":
             self._progress.fail(status.stage)
             place = (f"stage {status.stage}" if status.stage else "", _task(status.task), status.object or "")
-            raise _failure(status.error or status.state, status.message or "No reason is known.", *place)
+            raise failure(status.error or status.state, status.message or "No reason is known.", *place)
         self._progress.end()
         return status
 
@@ -113,7 +113,7 @@ def _task(number: int | None) -> str:
     return "" if number is None else f"task {number}"
 
 
-def _failure(error: str, message: str, *place: str) -> CommandError:
+def failure(error: str, message: str, *place: str) -> CommandError:
     """Return the error that ends a run for a named reason of the cloud's."""
     kind = getattr(errors, error, None)
     invalid = isinstance(kind, type) and issubclass(kind, InvalidInputError)

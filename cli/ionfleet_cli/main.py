@@ -124,6 +124,63 @@ def run(
 
 
 @application.command(epilog=EPILOG)
+def estimate(
+    dataset: options.Dataset,
+    database: options.Databases = None,
+    config: options.Configuration = None,
+    name: options.Name = None,
+    adduct: options.Adducts = None,
+    neutral_loss: options.NeutralLosses = None,
+    chemical_modification: options.ChemicalModifications = None,
+    molecule_class: options.MoleculeClasses = None,
+    skip_invalid: options.SkipInvalid = None,
+    polarity: options.Polarity = None,
+    analyzer: options.Analyzer = None,
+    resolving_power: options.ResolvingPower = None,
+    resolving_power_mz: options.ResolvingPowerMz = None,
+    isotope_sigma: options.IsotopeSigma = None,
+    ppm: options.Ppm = None,
+    fdr_method: options.FdrMethod = None,
+    decoy_sample_size: options.DecoySampleSize = None,
+    isotope_peaks: options.IsotopePeaks = None,
+    min_pixels: options.MinPixels = None,
+    compatibility: options.Compatibility = None,
+    strict: options.Strict = None,
+    max_cost_usd: options.MaxCost = None,
+    plan: options.Plan = None,
+    assembly: options.Assembly = None,
+    workers: options.Workers = None,
+    as_json: options.EstimateAsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Tell what annotating a dataset would take, by stage: tasks, memory, time here and in the cloud, dollars.
+
+    The planner plans the job and nothing is run. Options are those of run.
+
+    [bold]Example[/bold]
+
+    ionfleet estimate brain.imzML --database hmdb.tsv
+    """
+    with error_boundary(debug=debug):
+        from ionfleet_cli import estimate as estimates
+        from ionfleet_cli.run import prepare
+
+        overrides = options.given(
+            name=name, adducts=adduct, neutral_losses=neutral_loss, chemical_modifications=chemical_modification,
+            molecule_classes=molecule_class, skip_invalid=skip_invalid, polarity=polarity, analyzer=analyzer,
+            resolving_power=resolving_power, resolving_power_mz=resolving_power_mz, isotope_sigma=isotope_sigma,
+            ppm=ppm, fdr_method=fdr_method, decoy_sample_size=decoy_sample_size, isotope_peaks=isotope_peaks,
+            min_pixels=min_pixels, compatibility=compatibility, strict=strict, max_cost_usd=max_cost_usd,
+            planning=options.planning(plan),
+        )  # fmt: skip
+        found = estimates.estimated(prepare(dataset, database or [], config, overrides), assembly, workers)
+        if as_json:
+            typer.echo(found.to_json())
+        else:
+            estimates.show(found, terminal.output())
+
+
+@application.command(epilog=EPILOG)
 def replay(
     events: options.Recordings,
     dataset: options.ReplayDataset = None,

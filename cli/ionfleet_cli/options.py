@@ -29,6 +29,7 @@ Configuration = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="On an error, show where in the program it came from.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")]
+EstimateAsJson = Annotated[bool, typer.Option("--json", help="Print the estimate as JSON.")]
 StrictCheck = Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")]
 Checksums = Annotated[
     bool, typer.Option("--checksums", help="Compare the whole ibd with the checksums that the imzML declares.")

@@ -15,6 +15,7 @@ from rich.table import Table
 from ionfleet.costs import in_dollars
 from ionfleet.text import shortened
 from ionfleet_cli import terminal
+from ionfleet_cli.breakdown import dollar_table
 from ionfleet_cli.results import SUMMARY
 
 BEST = 15
@@ -37,6 +38,7 @@ def show(folder: Path, seconds: Mapping[str, float], console: Console) -> None:
         console.print("Nothing was annotated at an FDR of up to 50 %.")
     _show_summary(summary, console)
     console.print(_stage_table(summary["stages"], seconds))
+    console.print(dollar_table(summary["stages"], summary["cost"]))
     for warning in summary["warnings"]:
         place = f"{warning['where']}: " if warning["where"] else ""
         console.print(terminal.styled(f"warning: {place}{warning['message']}", "yellow"))
@@ -92,12 +94,20 @@ def _annotation_counts(annotations: Mapping[str, Mapping[str, int]]) -> dict[str
 def _stage_table(stages: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, float]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("stage")
-    for name in ("time", "invocations", "peak memory", "cost"):
+    for name in ("time", "invocations", "function", "peak memory", "CPU"):
         table.add_column(name, justify="right")
     for name, duration in seconds.items():
-        cost = stages.get(name, {})
-        invocations = f"{cost['invocations']:,}" if "invocations" in cost else ""
-        memory = f"{cost['peak_mb']:,} MB" if "peak_mb" in cost else ""
-        usd = in_dollars(cost["usd"]) if "usd" in cost else ""
-        table.add_row(*map(terminal.styled, (name, terminal.elapsed(duration), invocations, memory, usd)))
+        table.add_row(*map(terminal.styled, (name, terminal.elapsed(duration), *_used(stages.get(name, {})))))
     return table
+
+
+def _used(figures: Mapping[str, Any]) -> tuple[str, ...]:
+    if not figures.get("invocations"):
+        return ("",) * 4
+    memory = figures["gb_seconds"] / figures["billed_seconds"] * 1024
+    return (
+        f"{figures['invocations']:,}",
+        f"{memory:,.0f} MB",
+        f"{figures['peak_mb']:,} MB",
+        terminal.elapsed(figures["cpu_seconds"]),
+    )

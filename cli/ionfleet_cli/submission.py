@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from ionfleet.configuration import JobConfiguration
 from ionfleet.models import model_key
@@ -29,7 +30,7 @@ def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase]) -> Non
         With the name and what is wrong with it.
 
     """
-    for key in (f"{FOLDER}{dataset.imzml.name}", *map(_database_key, databases)):
+    for key in (f"{FOLDER}{dataset.imzml.name}", *map(database_key, databases)):
         understand(key)
 
 
@@ -52,16 +53,21 @@ def import_databases(
 
     """
     for database in databases:
-        buckets.input.upload(_database_key(database), database.path)
+        buckets.input.upload(database_key(database), database.path)
     return [_await_import(buckets, database, watch, skip_invalid=skip_invalid) for database in databases]
 
 
 def upload_dataset(buckets: Buckets, dataset: LocalDataset, configuration: JobConfiguration) -> None:
     """Put a dataset in, its configuration first: it counts from the moment that the pair is complete."""
+    buckets.input.put(*configuration_object(dataset, configuration))
+    for key, path in dataset_objects(dataset).items():
+        buckets.input.upload(key, path)
+
+
+def configuration_object(dataset: LocalDataset, configuration: JobConfiguration) -> tuple[str, bytes]:
+    """Return key and content of the configuration that goes with a dataset: of its fields, those that are set."""
     fields = configuration.model_dump(mode="json", exclude_unset=True)
-    buckets.input.put(f"{FOLDER}{dataset.stem}.{CONFIGURATION}", json.dumps(fields).encode())
-    for path in (dataset.ibd, dataset.imzml):
-        buckets.input.upload(f"{FOLDER}{path.name}", path)
+    return f"{FOLDER}{dataset.stem}.{CONFIGURATION}", json.dumps(fields).encode()
 
 
 def upload_model(buckets: Buckets, model: LocalModel) -> None:
@@ -69,7 +75,12 @@ def upload_model(buckets: Buckets, model: LocalModel) -> None:
     buckets.input.put(model_key(model.name), model.data)
 
 
-def _database_key(database: LocalDatabase) -> str:
+def dataset_objects(dataset: LocalDataset) -> dict[str, Path]:
+    """Return the files of a dataset by their keys, the imzML last."""
+    return {f"{FOLDER}{path.name}": path for path in (dataset.ibd, dataset.imzml)}
+
+
+def database_key(database: LocalDatabase) -> str:
     """Return a database's key. What is in the file is told from its content, whatever its extension."""
     return f"{DATABASES}{database.name}.tsv"
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aws_cdk import CfnElement, CfnOutput, DefaultStackSynthesizer, Duration, Stack, aws_sqs
 from constructs import Construct
@@ -97,8 +99,7 @@ class IonfleetStack(Stack):
         return function
 
     def _make_planner(self) -> FleetFunction:
-        retention = {"WORK_RETENTION_DAYS": str(self._settings.work_retention_days)}
-        planner = self._function(functions.PLANNER, _memory(*functions.FUNCTIONS) | retention)
+        planner = self._function(functions.PLANNER, {"DEPLOYMENT": json.dumps(_deployment(self._settings))})
         planner.read_queue(self._uploads.queue, "UploadsMapping", batch_size=1, max_concurrency=planner.concurrency)
         return planner
 
@@ -119,7 +120,7 @@ class IonfleetStack(Stack):
             for specification, environment in (
                 (functions.SORT, None),
                 (functions.ISOTOPES, None),
-                (functions.PARTITION, _memory(functions.ANNOTATE)),
+                (functions.PARTITION, {"ANNOTATE_MEMORY_MB": str(functions.ANNOTATE.memory_mb)}),
                 (functions.ANNOTATE, None),
                 (functions.MERGE, None),
                 (functions.RENDER, None),
@@ -174,6 +175,10 @@ def _visibility(reader: Specification) -> Duration:
     return visibility_for(Duration.seconds(reader.timeout_seconds))
 
 
-def _memory(*planned: Specification) -> dict[str, str]:
-    """Tell a function that plans for others how much memory each of them has."""
-    return {f"{each.name.upper()}_MEMORY_MB": str(each.memory_mb) for each in planned}
+def _deployment(settings: Settings) -> dict[str, Any]:
+    """Return what the planner plans and estimates jobs for: `ionfleet.estimate.Deployment`."""
+    return {
+        "memory_mb": {each.name: each.memory_mb for each in functions.FUNCTIONS},
+        "concurrency": settings.concurrency,
+        "retention_days": settings.work_retention_days,
+    }

@@ -7,27 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ionfleet.estimate import Deployment
+
 if TYPE_CHECKING:
     from conftest import Template
 
 WORK = {"WORK_BUCKET": {"Ref": "StorageWorkBucket"}}
 INPUT = {"INPUT_BUCKET": {"Ref": "StorageInputBucket"}}
 RESULTS = {"RESULTS_BUCKET": {"Ref": "StorageResultsBucket"}}
-MEMORY = {
-    "PLANNER": "3008",
-    "LAUNCHER": "256",
-    "SORT": "1769",
-    "ISOTOPES": "1769",
-    "PARTITION": "3008",
-    "ANNOTATE": "1769",
-    "MERGE": "3008",
-    "RENDER": "1769",
-    "STATUS": "512",
-}
-PLANNED_FOR = {f"{name}_MEMORY_MB": memory for name, memory in MEMORY.items()} | {"WORK_RETENTION_DAYS": "30"}
-
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
-    "planner": {**INPUT, **WORK, **RESULTS, **PLANNED_FOR},
+    "planner": {**INPUT, **WORK, **RESULTS},
     "launcher": {**WORK, "STATE_MACHINE_ARN": {"Ref": "WorkflowStateMachine"}},
     "sort": {**INPUT, **WORK},
     "isotopes": {**WORK},
@@ -37,8 +26,8 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "render": {**WORK, **RESULTS},
     "status": {**WORK, **RESULTS, "TOPIC_ARN": {"Ref": "CompletionTopic"}},
 }
-LOGS_SHOWN = {"LOG_GROUPS", "STATE_MACHINE_ARN"}
-"""Variables of the status function that say where to look further."""
+JUDGED_APART = {"planner": {"DEPLOYMENT"}, "status": {"LOG_GROUPS", "STATE_MACHINE_ARN"}}
+"""Variables that other tests look into, by their function."""
 
 SIZES = {
     "planner": (3008, 900),
@@ -63,15 +52,24 @@ def test_there_are_nine_functions_and_nothing_that_the_cdk_adds(template: Templa
 @pytest.mark.parametrize("name", SIZES)
 def test_a_function_has_the_environment_it_needs_and_no_more(template: Template, name: str) -> None:
     variables = template[f"{name.capitalize()}Function"]["Environment"]["Variables"]
-    shown = LOGS_SHOWN if name == "status" else set()
-    assert shown <= variables.keys()
-    assert {key: value for key, value in variables.items() if key not in shown} == {
+    apart = JUDGED_APART.get(name, set())
+    assert apart <= variables.keys()
+    assert {key: value for key, value in variables.items() if key not in apart} == {
         "POWERTOOLS_SERVICE_NAME": name,
         "POWERTOOLS_METRICS_NAMESPACE": {"Ref": "AWS::StackName"},
         "BUCKET_OWNER": {"Ref": "AWS::AccountId"},
         "LOG_LEVEL": "INFO",
         **ENVIRONMENTS[name],
     }
+
+
+def test_the_planner_plans_for_the_functions_as_they_are(template: Template) -> None:
+    variables = template["PlannerFunction"]["Environment"]["Variables"]
+    deployment = Deployment.model_validate_json(variables["DEPLOYMENT"])
+    functions = {name: template[f"{name.capitalize()}Function"] for name in SIZES}
+    assert deployment.memory_mb == {name: each["MemorySize"] for name, each in functions.items()}
+    assert deployment.concurrency == {name: each["ReservedConcurrentExecutions"] for name, each in functions.items()}
+    assert deployment.retention_days == 30
 
 
 def test_the_status_function_knows_the_execution_and_every_log(template: Template) -> None:
@@ -91,11 +89,6 @@ def test_a_function_has_its_size_and_runs_on_python_3_13(template: Template, nam
     assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["x86_64"])
     assert function["Handler"] == "handler.handler"
     assert function["TracingConfig"] == {"Mode": "Active"}
-
-
-def test_planned_budgets_are_the_memory_of_the_functions(template: Template) -> None:
-    for name, memory in MEMORY.items():
-        assert template[f"{name.capitalize()}Function"]["MemorySize"] == int(memory)
 
 
 def test_a_function_has_at_most_five_layers_our_own_among_them(template: Template) -> None:

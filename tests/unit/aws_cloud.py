@@ -29,8 +29,8 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "test",
     "POWERTOOLS_METRICS_NAMESPACE": "Ionfleet",
     "LOG_GROUPS": json.dumps({"planner": "Lab-PlannerLog", "launcher": "Lab-LauncherLog", "annotate": "/lab/annotate"}),
-    **{f"{name.upper()}_MEMORY_MB": str(memory) for name, memory in DEPLOYMENT.memory_mb.items()},
-    "WORK_RETENTION_DAYS": str(DEPLOYMENT.retention_days),
+    "DEPLOYMENT": DEPLOYMENT.model_dump_json(),
+    "ANNOTATE_MEMORY_MB": str(DEPLOYMENT.memory_mb["annotate"]),
 }
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 

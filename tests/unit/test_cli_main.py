@@ -40,7 +40,7 @@ def test_the_version_is_that_of_the_package() -> None:
     assert (result.exit_code, result.stdout) == (0, f"ionfleet {version('ionfleet')}\n")
 
 
-@pytest.mark.parametrize("command", ["run", "replay", "validate", "validate-database", "simulate"])
+@pytest.mark.parametrize("command", ["run", "estimate", "replay", "validate", "validate-database", "simulate"])
 def test_every_command_has_help(command: str) -> None:
     result = ionfleet(command, "--help")
     assert result.exit_code == 0

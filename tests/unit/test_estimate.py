@@ -13,6 +13,7 @@ from ionfleet.costs import STATES
 from ionfleet.errors import OutOfBudgetError
 from ionfleet.estimate import (
     LAMBDA,
+    LOCAL,
     Estimate,
     PlanFacts,
     check_budget,
@@ -39,6 +40,7 @@ FACTS = PlanFacts(
     sort_tasks=1,
     isotope_ions=86_802,
     isotope_tasks=8,
+    runs=1,
     chunks=8,
     annotate_tasks=2,
     shown=340,
@@ -46,7 +48,7 @@ FACTS = PlanFacts(
     ppm=3.0,
 )
 COUNTS = [field.name for field in fields(PlanFacts)]
-USED = {"cpu_seconds": 10.0, "reads": 20.0, "writes": 30.0, "bytes_in": 75e6, "bytes_out": 75e6}
+USED = {"cpu_seconds": 10.0, "reads": 20.0, "writes": 30.0, "bytes_in": 75e6, "bytes_out": 75e6, "peak_mb": 400.5}
 
 
 def usd(facts: PlanFacts) -> float:
@@ -106,10 +108,16 @@ def test_annotations_are_bounded_by_the_targets_and_by_the_peaks_of_a_spectrum(
     assert expected_annotations(targets, points, spectra) == annotations
 
 
-def test_what_is_expected_is_linear_in_the_drivers() -> None:
-    once = expected("sort", {"tasks": 1, "points": 1000, "spectra": 10})
-    twice = expected("sort", {"tasks": 2, "points": 2000, "spectra": 20})
-    assert twice == {quantity: pytest.approx(2 * value) for quantity, value in once.items()}
+def test_what_is_expected_is_linear_in_the_drivers_and_memory_that_of_one_task() -> None:
+    once = expected("sort", {"tasks": 1, "points": 1000, "rows": 10})
+    twice = expected("sort", {"tasks": 2, "points": 2000, "rows": 20})
+    assert twice == {
+        quantity: pytest.approx(value if quantity == "peak_mb" else 2 * value) for quantity, value in once.items()
+    }
+
+
+def test_local_time_is_computing_alone() -> None:
+    assert use_of("sort", 2, USED, DEPLOYMENT, LOCAL).billed_seconds == 10
 
 
 class TestBudget:

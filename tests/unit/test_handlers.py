@@ -35,7 +35,7 @@ from .aws_cloud import (
     status_change,
 )
 from .imzml_files import SMALL, make
-from .memory_cloud import CONFIGURATION, DATABASE
+from .memory_cloud import CONFIGURATION, DATABASE, DEPLOYMENT
 
 BRAIN = "datasets/lab/mouse brain+1"
 STATUS_KEY = f"inputs/{BRAIN}/status.json"
@@ -456,13 +456,13 @@ class TestEnvironment:
     @pytest.mark.usefixtures("cloud")
     def test_variables_are_read(self) -> None:
         environment = read_environment(PlannerEnvironment)
-        assert (environment.input_bucket, environment.sort_memory_mb) == ("lab-input", 1769)
+        assert (environment.input_bucket, environment.deployment) == ("lab-input", DEPLOYMENT)
 
     @pytest.mark.usefixtures("cloud")
     def test_what_is_missing_or_wrong_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("WORK_BUCKET")
-        monkeypatch.setenv("SORT_MEMORY_MB", "lots")
-        with pytest.raises(EnvironmentVariablesError, match=r"(?s)WORK_BUCKET.*SORT_MEMORY_MB"):
+        monkeypatch.setenv("DEPLOYMENT", "large")
+        with pytest.raises(EnvironmentVariablesError, match=r"(?s)WORK_BUCKET.*DEPLOYMENT"):
             read_environment(PlannerEnvironment)
 
     @pytest.mark.usefixtures("cloud")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ionfleet.brief import plan_key, read_brief
-from ionfleet.costs import StageCost
+from ionfleet.costs import Dollars, StageCost
 from ionfleet.errors import AttemptEndedError, TransientError
 from ionfleet.findings import Finding
 from ionfleet.identity import timestamp
@@ -583,7 +583,7 @@ class TestDocuments:
 
 def test_a_stage_lasts_until_a_later_one_is_entered() -> None:
     ended = End(state="SUCCEEDED", at=timestamp(after(4)), by="x", stages=STAGES)
-    cost = StageCost(1, 1, 2.0, 3.0, 4, 5, 6, 7, 8, 9, 0.1)
+    cost = StageCost(1, 1, 2.0, 3.0, 4, 5, 6, 7, 8, 1.5, transitions=9, usd=0.1, parts=Dollars(compute=0.1))
     accounts = stage_accounts(ended, {"sort": cost, "annotate": cost})
     assert list(accounts) == ["isotopes", "sort", "partition", "annotate", "merge", "publish"]
     assert {stage: account.get("seconds") for stage, account in accounts.items()} == {

@@ -39,6 +39,7 @@ INVOCATIONS = st.builds(
     cold=st.booleans(),
     request_id=st.uuids().map(str),
     failed=st.booleans(),
+    cpu_ms=COUNT,
 )
 
 

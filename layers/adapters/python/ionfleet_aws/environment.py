@@ -49,25 +49,7 @@ class PlannerEnvironment(WorkEnvironment):
 
     input_bucket: Bucket
     results_bucket: Bucket
-    planner_memory_mb: Megabytes
-    launcher_memory_mb: Megabytes
-    sort_memory_mb: Megabytes
-    isotopes_memory_mb: Megabytes
-    partition_memory_mb: Megabytes
-    annotate_memory_mb: Megabytes
-    merge_memory_mb: Megabytes
-    render_memory_mb: Megabytes
-    status_memory_mb: Megabytes
-    work_retention_days: Annotated[int, Field(ge=1)]
-
-    @property
-    def deployment(self) -> Deployment:
-        """What jobs are planned for."""
-        suffix = "_memory_mb"
-        memory = {
-            name.removesuffix(suffix): getattr(self, name) for name in type(self).model_fields if name.endswith(suffix)
-        }
-        return Deployment(memory_mb=memory, retention_days=self.work_retention_days)
+    deployment: Json[Deployment]
 
 
 class SortEnvironment(WorkEnvironment):

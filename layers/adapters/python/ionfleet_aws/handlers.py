@@ -164,7 +164,8 @@ class Account:
 
     def __init__(self, context: LambdaContext) -> None:
         self._context = context
-        self._begin, self._used = time.perf_counter(), clients.METER.read()
+        self._begin, self._begin_cpu = time.perf_counter(), time.process_time()
+        self._used = clients.METER.read()
         self._cold, _starts["cold"] = _starts["cold"], False
 
     def invocation(self, stage: str, task: int = 0, *, failed: bool = False) -> Invocation:
@@ -183,6 +184,7 @@ class Account:
             cold=self._cold,
             request_id=self._context.aws_request_id,
             failed=failed,
+            cpu_ms=math.ceil((time.process_time() - self._begin_cpu) * 1000),
         )
 
 

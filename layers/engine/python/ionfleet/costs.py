@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from ionfleet.prices import US_EAST_1, Prices
 from ionfleet.telemetry import StageUse
@@ -47,18 +48,6 @@ _IN_RESULTS = {"render", "publish", "report"}
 
 
 @dataclass(frozen=True)
-class StageCost(StageUse):
-    """What a stage used, the state transitions it took, and what all of it cost in US dollars."""
-
-    transitions: int
-    usd: float
-
-    def to_dict(self) -> dict[str, float]:
-        """Return the figures by name."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
 class Dollars:
     """US dollars by what they are paid for."""
 
@@ -73,9 +62,26 @@ class Dollars:
         """All of it."""
         return math.fsum(asdict(self).values())
 
+    def rounded(self) -> Dollars:
+        """Return each part rounded to a millionth."""
+        return Dollars(**{name: rounded(value) for name, value in asdict(self).items()})
+
     def __add__(self, other: Dollars) -> Dollars:
         """Return both together."""
         return Dollars(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageCost(StageUse):
+    """What a stage used, the state transitions it took, what all of it cost in US dollars, and what each part did."""
+
+    transitions: int
+    usd: float
+    parts: Dollars
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures by name, ready for JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,11 @@ class JobCost:
 
     def to_dict(self) -> dict[str, object]:
         """Return total, parts and origin of the prices, ready for JSON; the stages stand elsewhere in a summary."""
-        parts = {name: rounded(value) for name, value in asdict(self.dollars).items()}
-        return {"usd": self.usd, "parts": parts, "prices": {"region": self.prices.region, "date": self.prices.date}}
+        return {
+            "usd": self.usd,
+            "parts": asdict(self.dollars.rounded()),
+            "prices": {"region": self.prices.region, "date": self.prices.date},
+        }
 
 
 def count_transitions(
@@ -122,7 +131,7 @@ def price_stages(
     for stage in sorted({*uses, *transitions}):
         use, steps = uses.get(stage, StageUse.nothing()), transitions.get(stage, 0)
         paid = _dollars(stage, use, steps, retention_days, prices)
-        costs[stage] = StageCost(**asdict(use), transitions=steps, usd=rounded(paid.total))
+        costs[stage] = StageCost(**asdict(use), transitions=steps, usd=rounded(paid.total), parts=paid.rounded())
         total += paid
     return JobCost(costs, total, prices)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ionfleet.coefficients import COEFFICIENTS
 from ionfleet.costs import STATES, JobCost, count_transitions, in_dollars, price_stages
@@ -38,6 +39,8 @@ class Deployment(BaseModel):
     ----------
     memory_mb
         Memory of each function, by its name.
+    concurrency
+        How many of each function may run at once; of one that is left out, as many as there are tasks.
     retention_days
         How long the work bucket keeps what jobs write.
 
@@ -45,8 +48,9 @@ class Deployment(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    memory_mb: Mapping[str, int]
-    retention_days: int
+    memory_mb: Mapping[str, Annotated[int, Field(ge=128)]]
+    concurrency: Mapping[str, Annotated[int, Field(ge=1)]] = {}
+    retention_days: Annotated[int, Field(ge=1)]
 
 
 class Estimate(BaseModel):
@@ -77,8 +81,8 @@ class PlanFacts:
         What is still to be sorted.
     isotope_ions, isotope_tasks
         What is still to be computed.
-    chunks
-        Of centroids, those included that are there already.
+    runs, chunks
+        Of peaks and of centroids, those included that are there already.
     annotate_tasks
         As many as partition is expected to cut.
     shown
@@ -99,6 +103,7 @@ class PlanFacts:
     sort_tasks: int
     isotope_ions: int
     isotope_tasks: int
+    runs: int
     chunks: int
     annotate_tasks: int
     shown: int
@@ -118,19 +123,25 @@ class Machine:
         From asking S3 to its first byte.
     bytes_per_second
         Between a function and S3.
+    stage_seconds
+        From the end of a stage until the functions of the next are called.
+    cold
+        Whether a function has to start, for the time that `init_ms` says.
 
     """
 
     cpu_factor: float
     request_seconds: float
     bytes_per_second: float
+    stage_seconds: float
+    cold: bool
 
 
-LAMBDA = Machine(cpu_factor=1.5, request_seconds=0.03, bytes_per_second=75e6)
+LAMBDA = Machine(cpu_factor=1.5, request_seconds=0.03, bytes_per_second=75e6, stage_seconds=2.0, cold=True)
 """Lambda as it is assumed to be: nothing of it is measured. docs/cost.md says why these figures."""
 
-FUNCTIONS = {"plan": "planner", "launch": "launcher", "publish": "status"}
-"""Functions that are called otherwise than their stages."""
+LOCAL = Machine(cpu_factor=1.0, request_seconds=0.0, bytes_per_second=math.inf, stage_seconds=0.3, cold=False)
+"""The machine of the calibration, whose CPU seconds include all that its requests take."""
 
 
 def drivers(facts: PlanFacts) -> Drivers:
@@ -141,10 +152,27 @@ def drivers(facts: PlanFacts) -> Drivers:
     found: Drivers = {
         "plan": {"tasks": 1, "spectra": facts.spectra, "imzml": facts.imzml_bytes, "formulas": facts.formulas},
         "launch": {"tasks": 1},
-        "sort": {"tasks": facts.sort_tasks, "points": facts.sort_points, "spectra": facts.spectra},
+        "sort": {
+            "tasks": facts.sort_tasks,
+            "points": facts.sort_points,
+            "rows": facts.sort_tasks * facts.spectra,
+        },
         "isotopes": {"tasks": facts.isotope_tasks, "ions": facts.isotope_ions},
-        "partition": {"tasks": 1, "ions": facts.ions, "chunks": facts.chunks, "segments": facts.annotate_tasks},
-        "annotate": {"tasks": facts.annotate_tasks, "points": facts.points, "ions": facts.ions, "hits": hits},
+        "partition": {
+            "tasks": 1,
+            "ions": facts.ions,
+            "chunks": facts.chunks,
+            "segments": facts.annotate_tasks,
+            "runs": facts.runs,
+        },
+        "annotate": {
+            "tasks": facts.annotate_tasks,
+            "points": facts.points,
+            "ions": facts.ions,
+            "hits": hits,
+            "rows": facts.annotate_tasks * facts.spectra,
+            "pairs": facts.annotate_tasks * facts.runs,
+        },
         "merge": {"tasks": 1, "ions": facts.ions, "shown": facts.shown, "segments": facts.annotate_tasks},
         "render": {"tasks": math.ceil(facts.shown / 64), "images": images, "pixels": images * facts.pixels},
         "publish": {"tasks": 1, "ions": facts.ions, "shown": facts.shown},
@@ -201,10 +229,12 @@ def check_budget(made: Estimate, max_cost_usd: float | None, dataset: str) -> No
 
 def expected(stage: str, counts: Mapping[str, float]) -> dict[str, float]:
     """Return how much of each quantity of `COEFFICIENTS` a stage is expected to use, by its drivers."""
-    return {
+    found = {
         quantity: sum(coefficient * counts[name] for name, coefficient in terms.items())
         for quantity, terms in COEFFICIENTS[stage].items()
     }
+    # What one task holds grows with its part of the work.
+    return found | {"peak_mb": found["peak_mb"] / max(1, counts["tasks"])}
 
 
 def use_of(
@@ -214,19 +244,31 @@ def use_of(
 
     Requests and transfers take turns with computing, as they do in all stages.
     """
-    memory = deployment.memory_mb[FUNCTIONS.get(stage, stage)]
-    computing = used["cpu_seconds"] * machine.cpu_factor / min(1, memory / ONE_CPU_MB)
-    waiting = (used["reads"] + used["writes"]) * machine.request_seconds
-    moving = (used["bytes_in"] + used["bytes_out"]) / machine.bytes_per_second
-    seconds = computing + waiting + moving + tasks * init_ms(stage) / 1000
+    memory = deployment.memory_mb[function_of(stage)]
+    starting = tasks * init_ms(stage) / 1000 if machine.cold else 0
+    seconds = working_seconds(used, memory, machine) + starting
     return StageUse(
         invocations=tasks,
         cold_starts=tasks,
         billed_seconds=seconds,
         gb_seconds=seconds * memory / 1024,
-        peak_mb=0,
+        peak_mb=math.ceil(used["peak_mb"]),
         bytes_in=math.ceil(used["bytes_in"]),
         bytes_out=math.ceil(used["bytes_out"]),
         reads=math.ceil(used["reads"]),
         writes=math.ceil(used["writes"]),
+        cpu_seconds=used["cpu_seconds"],
     )
+
+
+def working_seconds(used: Mapping[str, float], memory_mb: int, machine: Machine) -> float:
+    """Return how long functions of some memory are at work that need so much of the quantities of `COEFFICIENTS`."""
+    computing = used["cpu_seconds"] * machine.cpu_factor / min(1, memory_mb / ONE_CPU_MB)
+    waiting = (used["reads"] + used["writes"]) * machine.request_seconds
+    moving = (used["bytes_in"] + used["bytes_out"]) / machine.bytes_per_second
+    return computing + waiting + moving
+
+
+def function_of(stage: str) -> str:
+    """Return the name of the function that a stage calls."""
+    return {"plan": "planner", "launch": "launcher", "publish": "status"}.get(stage, stage)

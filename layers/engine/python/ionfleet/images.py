@@ -58,7 +58,7 @@ def encode_png(pixels: npt.NDArray[np.uint16]) -> bytes:
     lines[:, 0], lines[:, 1:] = _UP, rows
     lines[1:, 1:] -= rows[:-1]
     compressor = zlib.compressobj(strategy=zlib.Z_RLE)
-    data = compressor.compress(lines) + compressor.flush()
+    data = compressor.compress(lines.data) + compressor.flush()
     header = struct.pack(">2I5B", width, height, 16, _GREY_ALPHA, 0, 0, 0)
     out = io.BytesIO()
     png.write_chunks(out, [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")])

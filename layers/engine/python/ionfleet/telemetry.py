@@ -21,6 +21,7 @@ _NUMBERS = {
     "bytes_out": "out",
     "reads": "rd",
     "writes": "wr",
+    "cpu_ms": "cpu",
 }
 
 INIT_MS = 2_000
@@ -30,7 +31,7 @@ assumed to be three times that on Lambda, which reads the layers from a cold dis
 SMALL_INIT_MS = 1_000
 """The same for the functions that need neither numpy nor pyarrow."""
 
-_SHARED = ("billed_ms", "bytes_in", "bytes_out", "reads", "writes")
+_SHARED = ("billed_ms", "bytes_in", "bytes_out", "reads", "writes", "cpu_ms")
 _SMALL = frozenset({"launch", "publish", "report"})
 _NAME = re.compile(
     r"telemetry/[^/]+/(?P<stage>[a-z]+)/"
@@ -59,6 +60,10 @@ class Invocation:
         Whether it was the first of its process.
     request_id
         Lambda's.
+    failed
+        Whether it ended with an error.
+    cpu_ms
+        Of all its threads, within the handler.
 
     """
 
@@ -74,6 +79,7 @@ class Invocation:
     cold: bool
     request_id: str
     failed: bool = False
+    cpu_ms: int = 0
 
     def shared(self, jobs: int) -> Invocation:
         """Return one job's share, rounded up, of an invocation that worked for several."""
@@ -85,7 +91,7 @@ class Invocation:
 class StageUse:
     """What the invocations of one stage used: the sum over all of them, `peak_mb` the largest.
 
-    `billed_seconds` and `gb_seconds` include the start of cold ones.
+    `billed_seconds` and `gb_seconds` include the start of cold ones, `cpu_seconds` does not.
     """
 
     invocations: int
@@ -97,6 +103,7 @@ class StageUse:
     bytes_out: int
     reads: int
     writes: int
+    cpu_seconds: float = 0.0
 
     @classmethod
     def nothing(cls) -> StageUse:
@@ -167,4 +174,5 @@ def _use(invocations: list[Invocation]) -> StageUse:
         bytes_out=sum(each.bytes_out for each in invocations),
         reads=sum(each.reads for each in invocations),
         writes=sum(each.writes for each in invocations),
+        cpu_seconds=sum(each.cpu_ms for each in invocations) / 1000,
     )

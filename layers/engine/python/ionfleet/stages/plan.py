@@ -141,12 +141,20 @@ def plan_facts(
         sort_tasks=sort_tasks,
         isotope_ions=ions * isotope_tasks // max(1, len(chunks)),
         isotope_tasks=isotope_tasks,
+        runs=len(runs),
         chunks=len(chunks),
         annotate_tasks=expected_segments(dataset.points, ions, dataset.spectra, annotate_mb, segment_peaks),
         shown=expected_annotations(targets, dataset.points, dataset.spectra),
         peaks=configuration.isotope_peaks,
         ppm=configuration.ppm,
     )
+
+
+def facts_of(plan: Plan, deployment: Deployment) -> PlanFacts:
+    """Return what the cost of a plan was estimated from."""
+    tasks = plan.sort.tasks, plan.isotopes.tasks
+    annotate_mb = deployment.memory_mb["annotate"]
+    return plan_facts(plan.dataset, plan.configuration, plan.runs, plan.chunks, *tasks, annotate_mb)
 
 
 def _cut_runs(stores: Stores, request: PlanRequest) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
