@@ -27,7 +27,9 @@ ON_DISK = "/var/tmp"  # noqa: S108 - the folder made there has a name that nobod
 
 HANDLERS_NEED = (
     *PRELOAD,
-    "aws_lambda_powertools.utilities.parser.models",
+    "aws_lambda_powertools.utilities.parser.models.event_bridge",
+    "aws_lambda_powertools.utilities.parser.models.s3",
+    "aws_lambda_powertools.utilities.parser.models.sqs",
     "aws_xray_sdk.core",
     "cpyMSpec",
     "encodings.idna",

@@ -9,11 +9,14 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
 import botocore.session
 from botocore.config import Config
+
+_SESSION_LOCK = threading.Lock()
 
 ADMINISTRATOR = "administrator"
 """The principal that may do anything: whoever runs the cloud."""
@@ -46,7 +49,6 @@ class Account:
         self._credentials: dict[str, Credentials] = {}
         self._principals: dict[str, str] = {}
         self._clients: dict[tuple[str, str], Any] = {}
-        self._session = boto3.session.Session(botocore_session=_unconfigured())
         self._calling = 0
 
     def arn(self, service: str, resource: str) -> str:
@@ -84,16 +86,20 @@ class Account:
         credentials = self.credentials(principal)
         with self._lock:
             if (service, principal) not in self._clients:
-                self._clients[service, principal] = self._session.client(
-                    service,  # type: ignore[call-overload]
-                    aws_access_key_id=credentials.access_key,
-                    aws_secret_access_key=credentials.secret_key,
-                    aws_session_token=credentials.token,
-                    region_name=self.region,
-                    endpoint_url=self.endpoint_url,
-                    config=Config(retries={"total_max_attempts": 2}, max_pool_connections=32, proxies={}),
-                )
+                self._clients[service, principal] = self._make_client(service, credentials)
             return self._clients[service, principal]
+
+    def _make_client(self, service: str, credentials: Credentials) -> Any:
+        with _SESSION_LOCK:
+            return _session().client(
+                service,  # type: ignore[call-overload]
+                aws_access_key_id=credentials.access_key,
+                aws_secret_access_key=credentials.secret_key,
+                aws_session_token=credentials.token,
+                region_name=self.region,
+                endpoint_url=self.endpoint_url,
+                config=Config(retries={"total_max_attempts": 2}, max_pool_connections=32, proxies={}),
+            )
 
     @property
     def calling(self) -> bool:
@@ -128,9 +134,14 @@ class Account:
             self._clients.clear()
 
 
-def _unconfigured() -> botocore.session.Session:
-    """Return a session that no profile, file or variable of the user's own AWS set-up changes."""
+@cache
+def _session() -> boto3.session.Session:
+    """Return a session that no profile, file or variable of the user's own AWS set-up changes.
+
+    One for all clouds, since a session reads the descriptions of services.
+    """
     nothing = (None, None, None, None)
     no_file = (None, None, os.devnull, None)
     files = {"config_file": no_file, "credentials_file": no_file}
-    return botocore.session.Session(session_vars={"profile": nothing, "endpoint_url": nothing, **files})
+    session = botocore.session.Session(session_vars={"profile": nothing, "endpoint_url": nothing, **files})
+    return boto3.session.Session(botocore_session=session)

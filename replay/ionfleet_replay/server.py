@@ -6,7 +6,7 @@ import io
 import socket
 import threading
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -30,7 +30,6 @@ class Moto:
 
     def __init__(self, account_id: str) -> None:
         self._account_id = account_id
-        self._application: Any = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, call: Call) -> Response:
         """Let moto handle a call."""
@@ -40,8 +39,15 @@ class Moto:
         def start_response(status: str, headers: list[tuple[str, str]], _: object = None) -> None:
             started.append((status, headers))
 
-        body: Iterable[bytes] = self._application(call.environ, start_response)
+        body: Iterable[bytes] = _application(call.service)(call.environ, start_response)
         return Response(*started[-1], body)
+
+
+@cache
+def _application(service: str) -> Any:
+    """Return moto's application for a service; it keeps nothing, so that all clouds may have it."""
+    dispatcher = DomainDispatcherApplication(create_backend_app)
+    return create_backend_app(dispatcher.get_backend_for_host(f"{service}.us-east-1.amazonaws.com"))
 
 
 class Server:
