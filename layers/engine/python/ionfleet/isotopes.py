@@ -29,7 +29,7 @@ from ionfleet.formula import Counts, format_formula, parse_formula, split_labels
 LIBRARY_VERSION = f"cpyMSpec {version('cpyMSpec')}"
 """Part of every cached chunk's key: another version of the library is another pattern."""
 
-_BATCH = 6_000
+_BATCH = 3_000
 """Ions whose patterns are looked at together."""
 
 _COLUMN = 1 << 16
