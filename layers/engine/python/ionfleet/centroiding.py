@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +90,7 @@ class _Grid:
     sigma: Floats
     nominal_step: Floats
 
-    @property
+    @cached_property
     def key(self) -> Integers:
         return self.ion * _KEY + self.point
 
@@ -140,43 +141,77 @@ def _lay_grid(patterns: Isotopologues, sigma: Floats) -> _Grid:
     """
     order = np.argsort(-patterns.count, kind="stable")
     first, count = patterns.first[order], patterns.count[order]
-    total = len(patterns.mz)
-    start, step, nominal = np.empty(total), np.empty(total), sigma * FWHM_PER_SIGMA / POINTS_PER_FWHM
-    point = np.empty(total, np.int64)
-    x = (patterns.mz[first] - _REACH * sigma[first]) + _HALF_WINDOW * nominal[first]
+    walk = _Walk(sigma)
+    x = (patterns.mz[first] - _REACH * sigma[first]) + _HALF_WINDOW * walk.nominal[first]
     g = np.full(len(order), 2 * _HALF_WINDOW)
-    crossings: list[tuple[Integers, Integers, Floats]] = []
     for number in range(int(count[0])):
         here = first[: np.searchsorted(-count, -number, side="left")] + number
-        x, g = x[: len(here)], g[: len(here)]
-        start[here], point[here], step[here] = x, g, (x + nominal[here]) - x
+        walk.begin(here, x[: len(here)], g[: len(here)])
         last = here[np.searchsorted(-count, -(number + 1), side="left") :]
-        _cross(last, patterns.mz[last] + _MARGIN * nominal[last], start, point, step, nominal, crossings)
+        walk.cross(last, patterns.mz[last] + _MARGIN * walk.nominal[last])
         going = here[: len(here) - len(last)]
         reach = _REACH * sigma[going]
         end = np.maximum(np.nextafter(patterns.mz[going] + reach, np.inf), patterns.mz[going + 1] - reach)
-        x, g = _advance(going, end, start, point, step, nominal, crossings)
-    return _with_crossings(patterns, start, point, step, sigma, nominal, crossings)
+        x, g = walk.advance(going, end)
+    return walk.grid(np.repeat(np.arange(len(patterns.count)), patterns.count))
 
 
-def _advance(
-    here: Integers,
-    end: Floats,
-    start: Floats,
-    point: Integers,
-    step: Floats,
-    nominal: Floats,
-    crossings: list[tuple[Integers, Integers, Floats]],
-) -> tuple[Floats, Integers]:
-    """Return the first point of each stretch that lies at `end` or beyond, at least one step from its start."""
-    steps = _steps_to(start[here], step[here], end)
-    x, g = start[here] + steps * step[here], point[here] + steps.astype(np.int64)
-    which, at, begin = _cross(here, x, start, point, step, nominal, crossings)
-    if len(which):
-        stride = (begin + nominal[here[which]]) - begin
-        more = np.where(begin >= end[which], 0.0, _steps_to(begin, stride, end[which]))
-        x[which], g[which] = begin + more * stride, at + more.astype(np.int64)
-    return x, g
+class _Walk:
+    """The walk over the grids of all ions at once: the stretches begun so far, by their isotopologues.
+
+    `nominal` [isotopologues] is the step that would be taken if m/z were not rounded.
+    """
+
+    def __init__(self, sigma: Floats) -> None:
+        self.nominal = sigma * FWHM_PER_SIGMA / POINTS_PER_FWHM
+        self._sigma = sigma
+        self._start, self._step = np.empty((2, len(sigma)))
+        self._point = np.empty(len(sigma), np.int64)
+        self._crossings = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+
+    def begin(self, here: Integers, x: Floats, point: Integers) -> None:
+        """Begin the stretches of some isotopologues at m/z `x`, which is the grid's `point`."""
+        self._start[here], self._point[here] = x, point
+        self._step[here] = (x + self.nominal[here]) - x
+
+    def advance(self, here: Integers, end: Floats) -> tuple[Floats, Integers]:
+        """Return the first point of each stretch that lies at `end` or beyond, at least one step from its start."""
+        start, step = self._start[here], self._step[here]
+        steps = _steps_to(start, step, end)
+        x, g = start + steps * step, self._point[here] + steps.astype(np.int64)
+        which, at, begin = self.cross(here, x)
+        if len(which):
+            stride = (begin + self.nominal[here[which]]) - begin
+            more = np.where(begin >= end[which], 0.0, _steps_to(begin, stride, end[which]))
+            x[which], g[which] = begin + more * stride, at + more.astype(np.int64)
+        return x, g
+
+    def cross(self, here: Integers, end: Floats) -> tuple[npt.NDArray[np.intp], Integers, Floats]:
+        """Note which stretches cross a power of two before `end`: which of `here`, the first point beyond, its m/z."""
+        power = np.ldexp(1.0, np.frexp(self._start[here])[1])
+        which = np.flatnonzero(end >= power)
+        across = here[which]
+        below = _steps_to(self._start[across], self._step[across], power[which]) - 1.0
+        begin = (self._start[across] + below * self._step[across]) + self.nominal[across]
+        at = self._point[across] + below.astype(np.int64) + 1
+        if len(which):
+            self._crossings.append((across, at, begin))
+        return which, at, begin
+
+    def grid(self, ion: Integers) -> _Grid:
+        """Return all stretches, those that begin at powers of two behind those that they are the rest of."""
+        across, at, begin = (np.concatenate(parts) for parts in zip(*self._crossings, strict=True))
+        order = np.argsort(across, kind="stable")
+        across, at, begin = across[order], at[order], begin[order]
+        place = across + 1
+        return _Grid(
+            ion=np.insert(ion, place, ion[across]),
+            point=np.insert(self._point, place, at),
+            start=np.insert(self._start, place, begin),
+            step=np.insert(self._step, place, (begin + self.nominal[across]) - begin),
+            sigma=np.insert(self._sigma, place, self._sigma[across]),
+            nominal_step=np.insert(self.nominal, place, self.nominal[across]),
+        )
 
 
 def _steps_to(x: Floats, step: Floats, end: Floats) -> Floats:
@@ -184,54 +219,6 @@ def _steps_to(x: Floats, step: Floats, end: Floats) -> Floats:
     steps = np.maximum(np.ceil((end - x) / step), 1.0)
     steps += x + steps * step < end
     return steps
-
-
-def _cross(
-    here: Integers,
-    end: Floats,
-    start: Floats,
-    point: Integers,
-    step: Floats,
-    nominal: Floats,
-    crossings: list[tuple[Integers, Integers, Floats]],
-) -> tuple[npt.NDArray[np.intp], Integers, Floats]:
-    """Note which stretches cross a power of two before `end`: which of `here`, and the first point beyond, with m/z."""
-    power = np.ldexp(1.0, np.frexp(start[here])[1])
-    which = np.flatnonzero(end >= power)
-    across, power = here[which], power[which]
-    below = _steps_to(start[across], step[across], power) - 1.0
-    begin = (start[across] + below * step[across]) + nominal[across]
-    at = point[across] + below.astype(np.int64) + 1
-    if len(which):
-        crossings.append((across, at, begin))
-    return which, at, begin
-
-
-def _with_crossings(
-    patterns: Isotopologues,
-    start: Floats,
-    point: Integers,
-    step: Floats,
-    sigma: Floats,
-    nominal: Floats,
-    crossings: list[tuple[Integers, Integers, Floats]],
-) -> _Grid:
-    """Put the stretches that begin at powers of two behind those that they are the rest of."""
-    ion = np.repeat(np.arange(len(patterns.count)), patterns.count)
-    if not crossings:
-        return _Grid(ion, point, start, step, sigma, nominal)
-    across, at, begin = (np.concatenate(parts) for parts in zip(*crossings, strict=True))
-    order = np.argsort(across, kind="stable")
-    across, at, begin = across[order], at[order], begin[order]
-    place = across + 1
-    return _Grid(
-        ion=np.insert(ion, place, ion[across]),
-        point=np.insert(point, place, at),
-        start=np.insert(start, place, begin),
-        step=np.insert(step, place, (begin + nominal[across]) - begin),
-        sigma=np.insert(sigma, place, sigma[across]),
-        nominal_step=np.insert(nominal, place, nominal[across]),
-    )
 
 
 def _ties(grid: _Grid) -> npt.NDArray[np.bool_]:

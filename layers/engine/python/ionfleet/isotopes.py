@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import Literal
+from typing import Any, Literal
 
 import cpyMSpec
 import numpy as np
@@ -29,14 +29,14 @@ from ionfleet.formula import Counts, format_formula, parse_formula, split_labels
 LIBRARY_VERSION = f"cpyMSpec {version('cpyMSpec')}"
 """Part of every cached chunk's key: another version of the library is another pattern."""
 
-_BATCH = 2_000
+_BATCH = 3_000
 """Ions whose patterns are looked at together."""
+
+_COLUMN = 1 << 16
+"""Numbers of isotopologues for which memory is taken at a time."""
 
 _MANY_ISOTOPOLOGUES = 1_000
 """From more of them on, looking at many ions together gains nothing, and takes memory."""
-
-_TO_BE_PARSED = re.compile(r"x|[0-9]{3}")
-"""In formulas with labels, or with 100 atoms or more of an element."""
 
 _MAX_ATOMS = 30_000
 
@@ -49,6 +49,9 @@ _MANY_ISOTOPES = frozenset({
 })
 # fmt: on
 _MAX_ATOMS_OF_MANY_ISOTOPES = 200
+
+_TO_BE_PARSED = re.compile(rf"x|[0-9]{{5}}|(?:{'|'.join(sorted(_MANY_ISOTOPES))})[0-9]{{3}}")
+"""In formulas with labels, or perhaps with too many atoms."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +153,8 @@ def _without_labels(ion: str) -> tuple[str | None, float]:
 
 def _isotopologues(formulas: Sequence[str | None], charge: int) -> Isotopologues:
     """Return the isotopologues of formulas, without the electrons of the charge; none where the library has none."""
-    masses, abundances = [np.empty(0)], [np.empty(0)]
     counts = np.zeros(len(formulas), np.int64)
+    masses, abundances = _Column(library.spectrum_masses), _Column(library.spectrum_intensities)
     for row, formula in enumerate(formulas):
         if formula is None:
             continue
@@ -161,12 +164,35 @@ def _isotopologues(formulas: Sequence[str | None], charge: int) -> Isotopologues
             continue
         library.spectrum_add_charge(spectrum, charge)
         library.spectrum_sort_by_mass(spectrum)
-        counts[row] = library.spectrum_size(spectrum)
-        for values, copy in ((masses, library.spectrum_masses), (abundances, library.spectrum_intensities)):
-            values.append(np.empty(counts[row]))
-            copy(spectrum, ffi.from_buffer("double[]", values[-1]))
+        counts[row] = size = library.spectrum_size(spectrum)
+        masses.take(spectrum, size)
+        abundances.take(spectrum, size)
         library.spectrum_free(spectrum)
-    return Isotopologues(np.concatenate(masses), np.concatenate(abundances), counts)
+    return Isotopologues(masses.values(), abundances.values(), counts)
+
+
+class _Column:
+    """Numbers copied out of the library's spectra one after the other; `copy` writes those of a spectrum to a place."""
+
+    def __init__(self, copy: Callable[[Any, Any], None]) -> None:
+        self._copy = copy
+        self._full: list[Floats] = []
+        self._size = self._used = 0
+
+    def take(self, spectrum: Any, size: int) -> None:
+        if self._used + size > self._size:
+            self._full.append(self._part())
+            self._size, self._used = max(size, _COLUMN), 0
+            self._memory = ffi.new("double[]", self._size)
+        self._copy(spectrum, self._memory + self._used)
+        self._used += size
+
+    def values(self) -> Floats:
+        return np.concatenate([*self._full, self._part()])
+
+    def _part(self) -> Floats:
+        """Return what is in the memory now in use, of which there is none at first."""
+        return np.frombuffer(ffi.buffer(self._memory), count=self._used) if self._size else np.empty(0)
 
 
 def _centroids(isotopologues: Isotopologues, instrument: Instrument) -> tuple[Integers, Floats, Floats]:
