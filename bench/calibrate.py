@@ -32,7 +32,7 @@ SHAPES = (
         "many cuts",
         Simulation(width=60, height=60, peaks_per_spectrum=300, ions=300, seed=2),
         6000,
-        {"sort_task_peaks": 150_000, "segment_peaks": 400_000},
+        {"sort_task_peaks": 15_000, "segment_peaks": 80_000},
     ),
     Shape(
         "110×110",

@@ -101,5 +101,10 @@ def _lengthened(formula: str, methylenes: int) -> str:
 def _came_true(facts: PlanFacts, summary: Mapping[str, Any]) -> PlanFacts:
     """Put what a job found in place of what was expected."""
     called = {stage: each.get("invocations", 0) for stage, each in summary["stages"].items()}
-    shown = sum(counts["50"] for counts in summary["annotations"].values())
-    return replace(facts, annotate_tasks=called["annotate"], shown=shown, isotope_tasks=called.get("isotopes", 0))
+    return replace(
+        facts,
+        annotate_tasks=called["annotate"],
+        isotope_tasks=called.get("isotopes", 0),
+        shown=sum(counts["50"] for counts in summary["annotations"].values()),
+        render_tasks=called.get("render", 0),
+    )

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ionfleet import chaos, measure, planning, runs
 from ionfleet.configuration import JobConfiguration, resolve
 from ionfleet.databases import Database
-from ionfleet.stages import annotate, merge
+from ionfleet.stages import annotate
 
 from ..unit.imzml_files import Dataset
 from ..unit.small_jobs import FORMULAS, SmallJob, database, dataset, planted
@@ -78,7 +78,7 @@ def pieces(block: int, points: int, images: int) -> Iterator[None]:
         (measure, "BATCH_POINTS", points),
         (chaos, "_CANVAS_PIXELS", points),
         (annotate, "IMAGE_ROW_GROUP", images),
-        (merge, "RENDER_TASK_IONS", images),
+        (planning, "RENDER_TASK_IONS", images),
     ]
     with ExitStack() as stack:
         for module, name, value in values:

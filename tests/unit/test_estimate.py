@@ -44,6 +44,7 @@ FACTS = PlanFacts(
     chunks=8,
     annotate_tasks=2,
     shown=340,
+    render_tasks=6,
     peaks=4,
     ppm=3.0,
 )

@@ -85,8 +85,8 @@ class PlanFacts:
         Of peaks and of centroids, those included that are there already.
     annotate_tasks
         As many as partition is expected to cut.
-    shown
-        Annotations, each of which gets its images.
+    shown, render_tasks
+        Annotations, each of which gets its images, and tasks that make them.
     peaks, ppm
         Of an isotope pattern, and the half width of the window around each.
 
@@ -107,6 +107,7 @@ class PlanFacts:
     chunks: int
     annotate_tasks: int
     shown: int
+    render_tasks: int
     peaks: int
     ppm: float
 
@@ -164,6 +165,7 @@ def drivers(facts: PlanFacts) -> Drivers:
             "chunks": facts.chunks,
             "segments": facts.annotate_tasks,
             "runs": facts.runs,
+            "pairs": facts.annotate_tasks * facts.runs,
         },
         "annotate": {
             "tasks": facts.annotate_tasks,
@@ -174,7 +176,7 @@ def drivers(facts: PlanFacts) -> Drivers:
             "pairs": facts.annotate_tasks * facts.runs,
         },
         "merge": {"tasks": 1, "ions": facts.ions, "shown": facts.shown, "segments": facts.annotate_tasks},
-        "render": {"tasks": math.ceil(facts.shown / 64), "images": images, "pixels": images * facts.pixels},
+        "render": {"tasks": facts.render_tasks, "images": images, "pixels": images * facts.pixels},
         "publish": {"tasks": 1, "ions": facts.ions, "shown": facts.shown},
     }
     return {stage: counts for stage, counts in found.items() if counts["tasks"]}

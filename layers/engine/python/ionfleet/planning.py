@@ -40,8 +40,8 @@ ISOTOPE_TASK_FORMULAS = 512
 ISOTOPE_TASK_IONS = 500_000
 """Ions of a task at most: their patterns take two minutes."""
 RENDER_TASK_IONS = 64
-RENDER_TASK_PIXELS = 1 << 28
-"""Pixels of the boxes of a render task's annotations: written out for every peak, they take some minutes."""
+RENDER_TASK_PIXELS = 1 << 25
+"""Pixels of the boxes of a render task's annotations: written out for every peak, they take some ten seconds."""
 _SORT_TASKS = 16
 _SORT_TASK_PEAKS = 2_000_000
 _SEGMENTS = 16
@@ -144,6 +144,11 @@ def cut_evenly(weights: Int64, most: int) -> list[tuple[int, int]]:
         cuts.append((first, stop))
         first = stop
     return cuts
+
+
+def render_task_ions(pixels: int) -> int:
+    """Return how many annotations one task renders whose boxes have so many pixels: fewer where each image is large."""
+    return max(1, min(RENDER_TASK_IONS, RENDER_TASK_PIXELS // pixels))
 
 
 def cut_range(count: int, size: int) -> list[tuple[int, int]]:

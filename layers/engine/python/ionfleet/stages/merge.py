@@ -16,7 +16,7 @@ from ionfleet.fdr import LEVELS
 from ionfleet.models import read_model
 from ionfleet.parquet import read_table
 from ionfleet.plan import Plan, RenderTask, StageTasks, Stores, read_plan
-from ionfleet.planning import RENDER_TASK_IONS, RENDER_TASK_PIXELS, cut_range
+from ionfleet.planning import cut_range, render_task_ions
 from ionfleet.stages.colocalize import colocalize
 from ionfleet.stages.common import (
     PARTITION_COUNTS,
@@ -53,9 +53,10 @@ def merge(stores: Stores, plan_key: str) -> StageTasks:
     images = _images_to_render(annotations, measured)
     compared = _write_pixels(stores, plan, annotations, images)
     _write_tables(stores, plan, pa.concat_tables(part.table for part in metrics), annotations, images)
+    size = render_task_ions(plan.dataset.width * plan.dataset.height)
     tasks = [
         RenderTask(execution=plan.execution, plan=plan_key, stage="render", task=number, first=first, stop=stop)
-        for number, (first, stop) in enumerate(cut_range(len(images), _render_size(plan)))
+        for number, (first, stop) in enumerate(cut_range(len(images), size))
     ]
     stores.work.create(stage.manifest, manifest_lines(tasks))
     facts = _facts(plan, partition, metrics, annotations) | {
@@ -88,11 +89,6 @@ def _images_to_render(annotations: pa.Table, measured: pa.Table) -> pa.Table:
     place = pc.index_in(table.column("ion_formula"), measured.column("ion").combine_chunks())
     table = table.append_column("segment", measured.column("segment").take(place))
     return table.sort_by([(name, "ascending") for name in ("segment", "ion_formula", "formula", "modifier")])
-
-
-def _render_size(plan: Plan) -> int:
-    """Return how many annotations one task renders: fewer where each image is large."""
-    return max(1, min(RENDER_TASK_IONS, RENDER_TASK_PIXELS // (plan.dataset.width * plan.dataset.height)))
 
 
 def _write_tables(stores: Stores, plan: Plan, metrics: pa.Table, annotations: pa.Table, images: pa.Table) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -34,6 +35,7 @@ from ionfleet.planning import (
     cut_range,
     cut_spectra,
     expected_segments,
+    render_task_ions,
 )
 from ionfleet.runs import index_key
 from ionfleet.stages.common import instrument, manifest_lines
@@ -128,12 +130,13 @@ def plan_facts(
     modifiers = modifier_table(configuration.ions)
     formulas = sum(chunk.stop - chunk.first for chunk in chunks)
     ions, targets = formulas * modifiers.pairs_per_formula, formulas * len(modifiers.targets)
-    segment_peaks = configuration.planning.segment_peaks
+    segment_peaks, pixels = configuration.planning.segment_peaks, dataset.width * dataset.height
+    shown = expected_annotations(targets, dataset.points, dataset.spectra)
     return PlanFacts(
         imzml_bytes=dataset.imzml.size,
         spectra=dataset.spectra,
         points=dataset.points,
-        pixels=dataset.width * dataset.height,
+        pixels=pixels,
         formulas=formulas,
         ions=ions,
         targets=targets,
@@ -144,7 +147,8 @@ def plan_facts(
         runs=len(runs),
         chunks=len(chunks),
         annotate_tasks=expected_segments(dataset.points, ions, dataset.spectra, annotate_mb, segment_peaks),
-        shown=expected_annotations(targets, dataset.points, dataset.spectra),
+        shown=shown,
+        render_tasks=math.ceil(shown / render_task_ions(pixels)),
         peaks=configuration.isotope_peaks,
         ppm=configuration.ppm,
     )
