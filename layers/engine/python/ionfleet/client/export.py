@@ -68,7 +68,7 @@ def to_anndata(
     frame = results.results(database, fits, include_chem_mods=True, include_neutral_losses=True).reset_index()
     images = results.all_annotation_images(fits, database, True, "TIC" if use_tic else True)
     columns = [sparse.csc_matrix(np.zeros((np.prod(results.shape), 0), np.float32))]
-    columns += [sparse.csc_matrix(_first(each).reshape(-1, 1)) for each in images]
+    columns += [sparse.csc_matrix(first_image(each).reshape(-1, 1)) for each in images]
     y, x = np.indices(results.shape).reshape(2, -1)
     obs = pandas.DataFrame(
         {
@@ -128,7 +128,7 @@ def write_pixel_intensities(results: Results, path: Path, fdr: float = SHOWN_FDR
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*head, *(f"x{x}_y{y}" for x in range(width) for y in range(height))])
         for row, images in zip(rows, results.all_annotation_images(fits, database, True), strict=True):
-            writer.writerow([*_named(row), *(f"{value:.7g}" for value in _first(images).T.ravel().tolist())])
+            writer.writerow([*_named(row), *(f"{value:.7g}" for value in first_image(images).T.ravel().tolist())])
     return len(rows)
 
 
@@ -138,7 +138,8 @@ def _named(row: Row) -> list[object]:
     return [row["formula"], adduct if adduct.startswith("[M]") else f"M{adduct}", row["mz"], *molecules]
 
 
-def _first(images: IsotopeImages) -> Image:
+def first_image(images: IsotopeImages) -> Image:
+    """Return the image of the first isotope peak, which every annotation has."""
     image = images[0]
     if image is None:
         raise ResultsError(f"{images!r} has no first image.")
