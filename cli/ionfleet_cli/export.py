@@ -10,8 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from ionfleet.client import Results
-from ionfleet.client.export import coloured_png, fdr_that_fits, first_image, write_pixel_intensities
+from ionfleet.client.export import fdr_that_fits, first_image, write_pixel_intensities
 from ionfleet.client.frames import Row
+from ionfleet.client.pictures import coloured_png
 from ionfleet.client.source import S3_SCHEME
 from ionfleet_cli import terminal
 from ionfleet_cli.failures import CommandError, UsageError

@@ -214,6 +214,30 @@ def export(
         make(results, out, Wanted(tables, tuple(ion or ()), colours, fdr, database), terminal.output())
 
 
+@application.command(epilog=EPILOG)
+def image(
+    dataset: options.SortedDataset,
+    mz: options.ImageMz,
+    ppm: options.ImagePpm = 3.0,
+    out: options.ImageOut = None,
+    colours: options.Colours = "viridis",
+    debug: options.Debug = False,
+) -> None:
+    """Write the image of a dataset at any m/z, annotated or not.
+
+    A dataset of this machine is sorted when it is asked about for the first time; after that, and for those that have
+    been annotated in the cloud, an image takes less than a second.
+
+    [bold]Example[/bold]
+
+    ionfleet image brain.imzML --mz 760.585 --ppm 3
+    """
+    with error_boundary(debug=debug):
+        from ionfleet_cli.image import show_image
+
+        show_image(dataset, mz, ppm, out, colours, terminal.output())
+
+
 @application.command("convert-model", epilog=EPILOG)
 def convert_model(file: options.ModelFile, out: options.ModelOut = None, debug: options.Debug = False) -> None:
     """Convert a METASPACE-ML scoring model into the form that jobs take, so that no job needs CatBoost.

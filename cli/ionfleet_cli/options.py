@@ -242,6 +242,18 @@ ExportFdr = Annotated[float, typer.Option("--fdr", min=0, max=1, help="Annotatio
 ExportDatabase = Annotated[
     str | None, typer.Option("--database", help="Annotations with this database.", show_default="the first")
 ]
+SortedDataset = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", help="An imzML file, or s3://WORK_BUCKET/datasets/ds-…/ of one in the cloud."),
+]
+ImageMz = Annotated[float, typer.Option("--mz", help="Centre of the window.")]
+ImagePpm = Annotated[float, typer.Option("--ppm", help="Half width of the window.")]
+ImageOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", help="A picture (.png) or intensities (.npy).", show_default="DATASET-mzM.png"
+    ),
+]
 Strict = Annotated[bool | None, _scoring("Take warnings about the inputs for errors.", False)]
 
 

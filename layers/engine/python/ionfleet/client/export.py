@@ -1,20 +1,16 @@
-"""Files for other programs: AnnData, a table of pixels, coloured pictures."""
+"""Files for other programs: AnnData, a table of pixels."""
 
 from __future__ import annotations
 
 import csv
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
-import png
 
-from ionfleet.client.colours import colour_map
 from ionfleet.client.frames import Row
-from ionfleet.client.images import Image, IsotopeImages, clip_hotspots
+from ionfleet.client.images import Image, IsotopeImages
 from ionfleet.client.source import ResultsError, optional
 from ionfleet.fdr import LEVELS
 from ionfleet.tables import SHOWN_FDR, joined
@@ -29,9 +25,6 @@ MOST_VALUES = 50_000_000
 """Pixels times annotations up to which a file has all annotations; beyond, those with an FDR of up to 10 %."""
 
 LARGE_FDR = LEVELS[1]
-
-SMALLEST_PICTURE = 400
-"""Coloured pictures are magnified, by whole numbers, until their longer side has so many pixels."""
 
 
 def fdr_that_fits(results: Results, fdr: float, database: str | None) -> float:
@@ -144,29 +137,3 @@ def first_image(images: IsotopeImages) -> Image:
     if image is None:
         raise ResultsError(f"{images!r} has no first image.")
     return image
-
-
-def coloured_png(
-    image: npt.NDArray[np.floating[Any]], sampled: npt.NDArray[np.bool_], colours: str = "viridis"
-) -> bytes:
-    """Return an image as a PNG in colours, from 0 to its highest value without hot spots.
-
-    Parameters
-    ----------
-    image
-        Intensities, [height, width].
-    sampled
-        bool of the same shape; other pixels are transparent.
-    colours
-        One of `ionfleet.client.colours.NAMES`.
-
-    """
-    shown = clip_hotspots(np.nan_to_num(image.astype(np.float32)))
-    steps = np.rint(shown / (shown.max(initial=0) or 1) * 255).astype(np.uint8)
-    pixels = np.dstack([colour_map(colours)[steps], np.where(sampled, np.uint8(255), np.uint8(0))])
-    factor = -(-SMALLEST_PICTURE // max(image.shape))
-    pixels = pixels.repeat(factor, axis=0).repeat(factor, axis=1)
-    out = io.BytesIO()
-    height, width, _ = pixels.shape
-    png.Writer(width, height, greyscale=False, alpha=True).write_packed(out, pixels.reshape(height, -1))
-    return out.getvalue()
