@@ -244,6 +244,60 @@ def validate_database(
         _report(validation.validate_database(file, strict=strict), as_json)
 
 
+@application.command(epilog=EPILOG)
+def export(
+    results: options.ResultsPlace,
+    out: options.ExportOut = None,
+    h5ad: options.WithAnnData = False,
+    pixels: options.WithPixels = False,
+    ion: options.WithIons = None,
+    colours: options.Colours = "viridis",
+    fdr: options.ExportFdr = 0.5,
+    database: options.ExportDatabase = None,
+    debug: options.Debug = False,
+) -> None:
+    """Make files for other programs of a job's results: both tables, unless something is asked for by name.
+
+    [bold]Examples[/bold]
+
+    ionfleet export brain-results
+
+    ionfleet export s3://bucket/results/ds-…/job-… --out brain --ion C42H82NO8P+K --colours magma
+    """
+    with error_boundary(debug=debug):
+        from ionfleet_cli.export import Wanted
+        from ionfleet_cli.export import export as make
+        from ionfleet_cli.results import ANNDATA, PIXELS
+
+        both = not (h5ad or pixels or ion)
+        tables = tuple(name for name, asked in ((ANNDATA, h5ad), (PIXELS, pixels)) if asked or both)
+        make(results, out, Wanted(tables, tuple(ion or ()), colours, fdr, database), terminal.output())
+
+
+@application.command(epilog=EPILOG)
+def image(
+    dataset: options.SortedDataset,
+    mz: options.ImageMz,
+    ppm: options.ImagePpm = 3.0,
+    out: options.ImageOut = None,
+    colours: options.Colours = "viridis",
+    debug: options.Debug = False,
+) -> None:
+    """Write the image of a dataset at any m/z, annotated or not.
+
+    A dataset of this machine is sorted when it is asked about for the first time; after that, and for those that have
+    been annotated in the cloud, an image takes less than a second.
+
+    [bold]Example[/bold]
+
+    ionfleet image brain.imzML --mz 760.585 --ppm 3
+    """
+    with error_boundary(debug=debug):
+        from ionfleet_cli.image import show_image
+
+        show_image(dataset, mz, ppm, out, colours, terminal.output())
+
+
 @application.command("convert-model", epilog=EPILOG)
 def convert_model(file: options.ModelFile, out: options.ModelOut = None, debug: options.Debug = False) -> None:
     """Convert a METASPACE-ML scoring model into the form that jobs take, so that no job needs CatBoost.

@@ -236,6 +236,40 @@ ModelFile = Annotated[Path, typer.Argument(metavar="FILE.cbm", help="A CatBoost 
 ModelOut = Annotated[
     Path | None, typer.Option("--out", metavar="FILE.json", help="Where to write it.", show_default="STEM.json")
 ]
+ResultsPlace = Annotated[
+    str, typer.Argument(metavar="RESULTS", help="Folder that a run has filled, or s3://… of a job's results.")
+]
+ExportOut = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Where the files go.", show_default="RESULTS")
+]
+WithAnnData = Annotated[bool, typer.Option("--h5ad", help="annotations.h5ad, for scanpy and its kin; needs anndata.")]
+WithPixels = Annotated[bool, typer.Option("--pixels", help="pixel_intensities.csv: a row an ion, a column a pixel.")]
+WithIons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ion",
+        metavar="ION",
+        help="pictures/ION.png in colours, such as C6H12O6+K; several times.",
+        show_default=False,
+    ),
+]
+Colours = Annotated[str, typer.Option("--colours", help="Of pictures: viridis, magma, cividis or grey.")]
+ExportFdr = Annotated[float, typer.Option("--fdr", min=0, max=1, help="Annotations up to this FDR.")]
+ExportDatabase = Annotated[
+    str | None, typer.Option("--database", help="Annotations with this database.", show_default="the first")
+]
+SortedDataset = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", help="An imzML file, or s3://WORK_BUCKET/datasets/ds-…/ of one in the cloud."),
+]
+ImageMz = Annotated[float, typer.Option("--mz", help="Centre of the window.")]
+ImagePpm = Annotated[float, typer.Option("--ppm", help="Half width of the window.")]
+ImageOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", help="A picture (.png) or intensities (.npy).", show_default="DATASET-mzM.png"
+    ),
+]
 Strict = Annotated[bool | None, _scoring("Take warnings about the inputs for errors.", False)]
 
 

@@ -19,6 +19,12 @@ IMAGES = "ion_images"
 PUBLISHED = (*TABLES, IMAGES, SUMMARY)
 """What a folder of results holds; the summary comes last and goes first, since it is what makes the others results."""
 
+ANNDATA = "annotations.h5ad"
+PIXELS = "pixel_intensities.csv"
+PICTURES = "pictures"
+EXPORTS = (ANNDATA, PIXELS, PICTURES)
+"""What `ionfleet export` puts beside these; it goes with the results that it was made of."""
+
 DOWNLOADS = 8
 """Objects that are fetched at one time."""
 
@@ -48,7 +54,7 @@ class ResultsFolder:
         if self._force or not self.path.is_dir():
             return
         found = {entry.name for entry in self.path.iterdir()}
-        others = sorted(found - {*PUBLISHED})
+        others = sorted(found - {*PUBLISHED, *EXPORTS})
         if others or (found and not _is_former_result(self.path)):
             named = ", ".join((others or sorted(found))[:3])
             raise UsageError(
@@ -86,7 +92,7 @@ class ResultsFolder:
         if not self.path.exists():
             results.rename(self.path)
             return
-        for name in reversed(PUBLISHED):
+        for name in (*EXPORTS, *reversed(PUBLISHED)):
             _remove(self.path / name)
         for name in PUBLISHED:
             if (results / name).exists():

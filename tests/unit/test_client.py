@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 
 from ionfleet.client import Results, ResultsError
 from ionfleet.client.colours import NAMES, colour_map
-from ionfleet.client.export import coloured_png
 from ionfleet.client.images import clip_hotspots, decode, intensities
+from ionfleet.client.pictures import coloured_png
 from ionfleet.images import encode_png, grey_alpha
 from ionfleet.stages.common import dataset_grid
 from ionfleet.stages.render import read_images

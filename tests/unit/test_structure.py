@@ -19,7 +19,15 @@ ALLOWED = {
     "infrastructure/ionfleet_infrastructure": {"ionfleet_infrastructure", "aws_cdk"},
     "replay/ionfleet_replay": {"ionfleet_replay", "boto3", "botocore", "moto"},
     "simulate/ionfleet_simulate": {"ionfleet", "ionfleet_simulate"},
-    "cli/ionfleet_cli": {"ionfleet", "ionfleet_replay", "ionfleet_simulate", "ionfleet_cli", "botocore"},
+    "cli/ionfleet_cli": {
+        "ionfleet",
+        "ionfleet_aws",
+        "ionfleet_replay",
+        "ionfleet_simulate",
+        "ionfleet_cli",
+        "boto3",
+        "botocore",
+    },
 }
 
 

@@ -201,3 +201,8 @@ def _column(table: pa.Table, name: str) -> Any:
     if column.type != pa.from_numpy_dtype(np.dtype(_COLUMNS[name])) or column.null_count:
         raise ValueError(f"column {name} is {column.type} with {column.null_count} nulls")
     return column.to_numpy()
+
+
+def spectra_key(dataset: str) -> str:
+    """Return the key of the index of a dataset's spectra."""
+    return f"datasets/{dataset}/index.parquet"

@@ -166,6 +166,23 @@ def index_key(dataset: str, first: int, stop: int) -> str:
     return f"datasets/{dataset}/runs/{first:08d}-{stop:08d}.index"
 
 
+def existing_runs(work: ObjectStore, dataset: str, spectra: int) -> list[tuple[int, int]] | None:
+    """Return ranges of runs that are there and cover the dataset, None where none do."""
+    starts: dict[int, int] = {}
+    for info in work.list(f"datasets/{dataset}/runs/"):
+        if info.key.endswith(".index"):
+            first, stop = info.key.rsplit("/", 1)[1].removesuffix(".index").split("-")
+            starts[int(first)] = int(stop)
+    cover = []
+    position = 0
+    while position < spectra:
+        if position not in starts:
+            return None
+        cover.append((position, starts[position]))
+        position = starts[position]
+    return cover
+
+
 def read_ranges(
     store: ObjectStore,
     runs: Sequence[tuple[str, RunIndex]],

@@ -1,20 +1,16 @@
-"""Files for other programs: AnnData, a table of pixels, coloured pictures."""
+"""Files for other programs: AnnData, a table of pixels."""
 
 from __future__ import annotations
 
 import csv
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
-import png
 
-from ionfleet.client.colours import colour_map
 from ionfleet.client.frames import Row
-from ionfleet.client.images import Image, IsotopeImages, clip_hotspots
+from ionfleet.client.images import Image, IsotopeImages
 from ionfleet.client.source import ResultsError, optional
 from ionfleet.fdr import LEVELS
 from ionfleet.tables import SHOWN_FDR, joined
@@ -29,9 +25,6 @@ MOST_VALUES = 50_000_000
 """Pixels times annotations up to which a file has all annotations; beyond, those with an FDR of up to 10 %."""
 
 LARGE_FDR = LEVELS[1]
-
-SMALLEST_PICTURE = 400
-"""Coloured pictures are magnified, by whole numbers, until their longer side has so many pixels."""
 
 
 def fdr_that_fits(results: Results, fdr: float, database: str | None) -> float:
@@ -68,7 +61,7 @@ def to_anndata(
     frame = results.results(database, fits, include_chem_mods=True, include_neutral_losses=True).reset_index()
     images = results.all_annotation_images(fits, database, True, "TIC" if use_tic else True)
     columns = [sparse.csc_matrix(np.zeros((np.prod(results.shape), 0), np.float32))]
-    columns += [sparse.csc_matrix(_first(each).reshape(-1, 1)) for each in images]
+    columns += [sparse.csc_matrix(first_image(each).reshape(-1, 1)) for each in images]
     y, x = np.indices(results.shape).reshape(2, -1)
     obs = pandas.DataFrame(
         {
@@ -128,7 +121,7 @@ def write_pixel_intensities(results: Results, path: Path, fdr: float = SHOWN_FDR
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*head, *(f"x{x}_y{y}" for x in range(width) for y in range(height))])
         for row, images in zip(rows, results.all_annotation_images(fits, database, True), strict=True):
-            writer.writerow([*_named(row), *(f"{value:.7g}" for value in _first(images).T.ravel().tolist())])
+            writer.writerow([*_named(row), *(f"{value:.7g}" for value in first_image(images).T.ravel().tolist())])
     return len(rows)
 
 
@@ -138,34 +131,9 @@ def _named(row: Row) -> list[object]:
     return [row["formula"], adduct if adduct.startswith("[M]") else f"M{adduct}", row["mz"], *molecules]
 
 
-def _first(images: IsotopeImages) -> Image:
+def first_image(images: IsotopeImages) -> Image:
+    """Return the image of the first isotope peak, which every annotation has."""
     image = images[0]
     if image is None:
         raise ResultsError(f"{images!r} has no first image.")
     return image
-
-
-def coloured_png(
-    image: npt.NDArray[np.floating[Any]], sampled: npt.NDArray[np.bool_], colours: str = "viridis"
-) -> bytes:
-    """Return an image as a PNG in colours, from 0 to its highest value without hot spots.
-
-    Parameters
-    ----------
-    image
-        Intensities, [height, width].
-    sampled
-        bool of the same shape; other pixels are transparent.
-    colours
-        One of `ionfleet.client.colours.NAMES`.
-
-    """
-    shown = clip_hotspots(np.nan_to_num(image.astype(np.float32)))
-    steps = np.rint(shown / (shown.max(initial=0) or 1) * 255).astype(np.uint8)
-    pixels = np.dstack([colour_map(colours)[steps], np.where(sampled, np.uint8(255), np.uint8(0))])
-    factor = -(-SMALLEST_PICTURE // max(image.shape))
-    pixels = pixels.repeat(factor, axis=0).repeat(factor, axis=1)
-    out = io.BytesIO()
-    height, width, _ = pixels.shape
-    png.Writer(width, height, greyscale=False, alpha=True).write_packed(out, pixels.reshape(height, -1))
-    return out.getvalue()

@@ -57,6 +57,7 @@ class Results:
     """
 
     def __init__(self, address: str | Path, *, client: Any = None) -> None:
+        self.address = str(address)
         self._source = open_source(address, client)
         self.summary: dict[str, Any] = json.loads(self._source.read("summary.json"))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ionfleet.configuration import ResolvedConfiguration
 from ionfleet.damage import read_intact
 from ionfleet.databases import Database
-from ionfleet.index import Grid, SpectraIndex
+from ionfleet.index import Grid, SpectraIndex, spectra_key
 from ionfleet.isotopes import Instrument
 from ionfleet.measure import Settings
 from ionfleet.plan import Plan, Stores, Task
@@ -60,19 +60,14 @@ def job_database(stores: Stores, plan: Plan, number: int) -> Database:
     return database.select_classes(plan.configuration.molecule_classes)
 
 
-def dataset_key(dataset: str) -> str:
-    """Return the key of the index of a dataset's spectra."""
-    return f"datasets/{dataset}/index.parquet"
-
-
 def dataset_index(work: ObjectStore, dataset: str) -> SpectraIndex:
     """Read the index of a dataset's spectra."""
-    return read_intact(work, dataset_key(dataset), SpectraIndex.read)
+    return read_intact(work, spectra_key(dataset), SpectraIndex.read)
 
 
 def dataset_grid(work: ObjectStore, dataset: str) -> Grid:
     """Read the grid of a dataset's spectra."""
-    return read_intact(work, dataset_key(dataset), Grid.read)
+    return read_intact(work, spectra_key(dataset), Grid.read)
 
 
 def runs_of(stores: Stores, plan: Plan) -> list[tuple[str, RunIndex]]:

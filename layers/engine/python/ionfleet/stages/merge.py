@@ -13,6 +13,7 @@ from ionfleet.chunks import matrix_of, parquet_bytes
 from ionfleet.damage import read_counts, read_intact
 from ionfleet.diagnostics import Acquisition, pixel_table
 from ionfleet.fdr import LEVELS
+from ionfleet.index import spectra_key
 from ionfleet.models import read_model
 from ionfleet.parquet import read_table
 from ionfleet.plan import Plan, RenderTask, StageTasks, Stores, read_plan
@@ -20,7 +21,6 @@ from ionfleet.planning import cut_range, render_task_ions
 from ionfleet.stages.colocalize import colocalize
 from ionfleet.stages.common import (
     PARTITION_COUNTS,
-    dataset_key,
     job_database,
     manifest_lines,
     runs_of,
@@ -111,7 +111,7 @@ def _write_tables(stores: Stores, plan: Plan, metrics: pa.Table, annotations: pa
 
 def _write_pixels(stores: Stores, plan: Plan, annotations: pa.Table, images: pa.Table) -> dict[str, int]:
     """Write what is told of pixels, and which ions share them; return how many of each database were compared."""
-    acquisition = read_intact(stores.work, dataset_key(plan.dataset.id), Acquisition.read)
+    acquisition = read_intact(stores.work, spectra_key(plan.dataset.id), Acquisition.read)
     pixels = pixel_table(acquisition, [index for _, index in runs_of(stores, plan)])
     stores.work.create(table_key(plan.execution, "diagnostics.parquet"), parquet_bytes(pixels))
     pairs, compared = colocalize(stores, plan, acquisition.grid, annotations, images)

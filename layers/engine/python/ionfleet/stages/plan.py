@@ -37,7 +37,7 @@ from ionfleet.planning import (
     expected_segments,
     render_task_ions,
 )
-from ionfleet.runs import index_key
+from ionfleet.runs import existing_runs, index_key
 from ionfleet.stages.common import instrument, manifest_lines
 from ionfleet.store import ObjectInfo
 
@@ -163,7 +163,7 @@ def facts_of(plan: Plan, deployment: Deployment) -> PlanFacts:
 
 def _cut_runs(stores: Stores, request: PlanRequest) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Return the ranges of all runs, and of those that are not there yet."""
-    runs = _existing_runs(stores, request.dataset_id, len(request.index))
+    runs = existing_runs(stores.work, request.dataset_id, len(request.index))
     if runs is not None:
         return runs, []
     sort_mb, wanted = request.deployment.memory_mb["sort"], request.configuration.planning.sort_task_peaks
@@ -201,23 +201,6 @@ def _make_plan(
         estimate=to_estimate(estimate(facts, deployment), deployment),
         findings=tuple(request.findings),
     )
-
-
-def _existing_runs(stores: Stores, dataset: str, spectra: int) -> list[tuple[int, int]] | None:
-    """Return ranges of runs that are there and cover the dataset, None where none do."""
-    starts: dict[int, int] = {}
-    for info in stores.work.list(f"datasets/{dataset}/runs/"):
-        if info.key.endswith(".index"):
-            first, stop = info.key.rsplit("/", 1)[1].removesuffix(".index").split("-")
-            starts[int(first)] = int(stop)
-    cover = []
-    position = 0
-    while position < spectra:
-        if position not in starts:
-            return None
-        cover.append((position, starts[position]))
-        position = starts[position]
-    return cover
 
 
 def _chunks(request: PlanRequest) -> list[IsotopeChunk]:
