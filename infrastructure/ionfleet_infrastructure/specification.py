@@ -124,7 +124,7 @@ MERGE = Specification(
     timeout_seconds=900,
     layers=FLEET_LAYERS,
     work=Access(
-        read=("manifests/*", "jobs/*", "databases/*"),
+        read=("manifests/*", "jobs/*", "databases/*", "datasets/*/index.parquet", "datasets/*/runs/*.index"),
         write=("manifests/*", "jobs/*/tables/*", "telemetry/*"),
     ),
 )
@@ -134,7 +134,7 @@ RENDER = Specification(
     timeout_seconds=900,
     layers=FLEET_LAYERS,
     work=Access(read=("manifests/*", "jobs/*", "datasets/*"), write=("telemetry/*",)),
-    results=Access(write=("results/*/ion_images/*",)),
+    results=Access(write=("results/*/ion_images/*", "results/*/report/images/*")),
 )
 STATUS = Specification(
     "status",

@@ -16,6 +16,7 @@ from ionfleet.parquet import read_table
 from ionfleet.plan import Plan, RenderTask, StageTasks, Stores, read_plan
 from ionfleet.planning import RENDER_TASK_IONS, RENDER_TASK_PIXELS, cut_range
 from ionfleet.stages.common import PARTITION_COUNTS, job_database, manifest_lines, segment_key, table_key
+from ionfleet.stages.page import pack_size, write_page_data
 from ionfleet.tables import CsvHead, DatabaseMetrics, annotation_table, annotations_csv, database_metrics, flat_metrics
 
 LISTED_INVALID = 1000
@@ -40,6 +41,7 @@ def merge(stores: Stores, plan_key: str) -> StageTasks:
     )
     images = _images_to_render(annotations, measured)
     _write_tables(stores, plan, pa.concat_tables(part.table for part in metrics), annotations, images)
+    write_page_data(stores, plan, [part.table for part in metrics], annotations, images)
     tasks = [
         RenderTask(execution=plan.execution, plan=plan_key, stage="render", task=number, first=first, stop=stop)
         for number, (first, stop) in enumerate(cut_range(len(images), _render_size(plan)))
@@ -77,8 +79,10 @@ def _images_to_render(annotations: pa.Table, measured: pa.Table) -> pa.Table:
 
 
 def _render_size(plan: Plan) -> int:
-    """Return how many annotations one task renders: fewer where each image is large."""
-    return max(1, min(RENDER_TASK_IONS, RENDER_TASK_PIXELS // (plan.dataset.width * plan.dataset.height)))
+    """Return how many annotations one task renders: fewer where each image is large, and whole packs of the page."""
+    pack = pack_size(plan)
+    fitting = min(RENDER_TASK_IONS, RENDER_TASK_PIXELS // (plan.dataset.width * plan.dataset.height))
+    return max(pack, fitting - fitting % pack)
 
 
 def _write_tables(stores: Stores, plan: Plan, metrics: pa.Table, annotations: pa.Table, images: pa.Table) -> None:

@@ -21,6 +21,8 @@ from ionfleet.identity import timestamp
 from ionfleet.jobs import End, Failure, State, end_attempt, end_message, read_end
 from ionfleet.progress import planned_tasks, progress_on_entering, progress_within
 from ionfleet.reasons import failure_of
+from ionfleet.report import scripts
+from ionfleet.report.page import NAME, page
 from ionfleet.status import (
     DatabaseStatus,
     InputStatus,
@@ -37,8 +39,8 @@ from ionfleet.telemetry import Invocation, read_invocations, summarize
 from ionfleet.text import escaped_json
 from ionfleet.uploads import DatabaseFile, DatasetName, message_status_key, refused_status_key, understand
 
-TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet")
-"""The result tables, as merge leaves them in the work bucket and as they are published."""
+TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet", scripts.DATASET, scripts.ANNOTATIONS)
+"""The result tables, and those of the page, as merge leaves them in the work bucket and as they are published."""
 
 Links = Mapping[str, str]
 """Where to look further: addresses by what they show."""
@@ -146,7 +148,7 @@ def conclude(
     mine = [own("report" if facts is None else "publish")] if own is not None else []
     cost = job_cost(summarize([*invocations, *mine]), end, plan.estimate.retention_days)
     if facts is not None:
-        results.create(f"{plan.results_prefix}summary.json", to_json(build_summary(plan, facts, end, cost)))
+        _publish_summary(results, plan, build_summary(plan, facts, end, cost))
     status = _job_status(work, plan, end, _reached(results, plan, end), invocations, cost)
     found = None if facts is None else facts.get("annotations")
     status = status.model_copy(update={"annotations": found, "links": dict(links) or None})
@@ -281,6 +283,13 @@ def _publish_tables(work: ObjectStore, results: ObjectStore, plan: PlanBrief) ->
         key = f"{plan.results_prefix}{table}"
         if results.head(key) is None:
             results.create(key, work.get(f"jobs/{plan.execution}/tables/{table}"))
+
+
+def _publish_summary(results: ObjectStore, plan: PlanBrief, summary: Mapping[str, Any]) -> None:
+    """Write the summary, and then the page, which is whole with it."""
+    results.create(f"{plan.results_prefix}summary.json", to_json(summary))
+    results.create(f"{plan.results_prefix}{scripts.SUMMARY}", scripts.script(scripts.SUMMARY, summary))
+    results.create(f"{plan.results_prefix}{NAME}", page())
 
 
 def _reached(results: ObjectStore, plan: PlanBrief, end: End) -> str | None:
