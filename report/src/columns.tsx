@@ -47,7 +47,7 @@ export const COLUMNS: Column[] = [
   column({ key: "formula", title: "Formula", hint: "Formula of the molecule", ...text, width: "minmax(110px, 1fr)", value: (each) => each.formula, show: (each) => <Formula text={each.formula} /> }),
   column({ key: "adduct", title: "Adduct", hint: "What makes the molecule an ion", ...text, width: "minmax(70px, 0.5fr)", value: (each) => each.adduct, show: (each) => adductText(each.adduct) }),
   column({ key: "database", title: "Database", hint: "Database the formula is from", ...text, width: "minmax(90px, 0.8fr)", value: (each) => each.database }),
-  column({ key: "mz", title: "m/z", hint: "Theoretical m/z of the lightest isotopes", width: "minmax(84px, 0.5fr)", value: (each) => each.mz, show: (each) => each.mz.toFixed(4) }),
+  column({ key: "mz", title: "m/z", hint: "Theoretical m/z of the lightest isotopes", width: "minmax(94px, 0.5fr)", value: (each) => each.mz, show: (each) => each.mz.toFixed(4) }),
   column({ key: "error", title: "Δ ppm", hint: "Measured minus theoretical m/z", value: (each) => each.errorPpm, show: (each) => each.errorPpm.toFixed(2) }),
   score("msm", "MSM", "Metabolite–signal match: the product of the three scores"),
   column({ key: "fdr", title: "FDR", hint: "False discovery rate", value: (each) => each.fdr, show: (each) => percent(each.fdr) }),

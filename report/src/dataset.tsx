@@ -11,7 +11,7 @@ import { Thumbnail } from "./thumbnail";
 export function DatasetView({ job }: { job: Job }) {
   const { summary } = job;
   return (
-    <main class="dataset">
+    <main class="dataset"><div class="cards">
       <Card title="Total ion current">
         <Thumbnail dataset={job.dataset} image={job.dataset.total} label="Total ion current of every pixel" />
       </Card>
@@ -25,7 +25,7 @@ export function DatasetView({ job }: { job: Job }) {
       <Card title="Ions"><Ions summary={summary} /></Card>
       <Card title="Settings"><Facts rows={settingRows(summary)} /></Card>
       <Card title="Versions"><Facts rows={Object.entries(summary.versions)} /></Card>
-    </main>
+    </div></main>
   );
 }
 

@@ -22,11 +22,15 @@ interface Props {
 export function Details({ job, annotation, onChoose }: Props) {
   return (
     <div class="details">
-      <Panel title="Scores"><Scores annotation={annotation} /></Panel>
-      <Panel title="Isotope pattern"><Pattern annotation={annotation} /></Panel>
-      <Panel title="Isotope images"><Isotopes job={job} annotation={annotation} /></Panel>
-      <Panel title={`Molecules (${annotation.names.length})`}><Molecules annotation={annotation} /></Panel>
-      <Relations job={job} annotation={annotation} onChoose={onChoose} />
+      <div class="stack">
+        <Panel title="Isotope pattern"><Pattern annotation={annotation} /></Panel>
+        <Panel title="Isotope images"><Isotopes job={job} annotation={annotation} /></Panel>
+      </div>
+      <div class="stack">
+        <Panel title="Scores"><Scores annotation={annotation} /></Panel>
+        <Panel title={`Molecules (${annotation.names.length})`}><Molecules annotation={annotation} /></Panel>
+        <Relations job={job} annotation={annotation} onChoose={onChoose} />
+      </div>
       <Panel title="Colocalised ions" wide><Colocalised job={job} annotation={annotation} onChoose={onChoose} /></Panel>
     </div>
   );

@@ -65,8 +65,8 @@ function Figures({ annotation, found }: { annotation: Annotation; found: number[
         <tr>
           <th scope="col">m/z</th>
           <th scope="col" title="Measured minus theoretical m/z, and the spread of the measured ones">Δ ppm (σ)</th>
-          <th scope="col">theory</th>
-          <th scope="col">observed</th>
+          <th scope="col">theory %</th>
+          <th scope="col">observed %</th>
           <th scope="col">pixels</th>
           <th scope="col">highest</th>
         </tr>
@@ -76,8 +76,8 @@ function Figures({ annotation, found }: { annotation: Annotation; found: number[
           <tr key={mz}>
             <th scope="row">{mz.toFixed(4)}</th>
             <td>{points[place] ? errorText(mz, meanMz[place] ?? null, deviationMz[place] ?? null) : "–"}</td>
-            <td>{(theoInts[place] ?? 0).toFixed(1)} %</td>
-            <td>{(found[place] ?? 0).toFixed(1)} %</td>
+            <td>{(theoInts[place] ?? 0).toFixed(1)}</td>
+            <td>{(found[place] ?? 0).toFixed(1)}</td>
             <td>{count(points[place] ?? 0)}</td>
             <td>{intensity(highest[place] ?? 0)}</td>
           </tr>

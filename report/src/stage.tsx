@@ -19,6 +19,8 @@ interface Props {
   busy: boolean;
 }
 
+/** Pointers that moved less have clicked. */
+const CLICK = 4;
 const MOVES: Record<string, Point> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export function Stage({ dataset, picture, label, describe, busy }: Props) {
@@ -96,8 +98,9 @@ function ScaleBar({ dataset, place }: { dataset: Dataset; place: Placement }) {
   if (!Number.isFinite(place.across) || place.across <= 0) return null;
   const bar = scaleBar(dataset, place.across, 140);
   return (
-    <div class="scalebar" style={{ width: `${bar.length}px` }}>
+    <div class="scalebar">
       {bar.text}
+      <i style={{ width: `${bar.length}px` }} />
     </div>
   );
 }
@@ -118,17 +121,19 @@ function readout([column, row]: Point, dataset: Dataset, describe: (place: numbe
 }
 
 function useDrag(dataset: Dataset, place: Placement) {
-  const from = useRef<{ at: Point; view: [number, number, number] } | null>(null);
+  const from = useRef<{ at: Point; view: [number, number, number]; moving: boolean } | null>(null);
   return {
     start: (event: PointerEvent) => {
       if (event.button !== 0) return;
       const view = state.peek().view ?? [1, dataset.width / 2, dataset.height / 2];
-      from.current = { at: [event.clientX, event.clientY], view };
+      from.current = { at: [event.clientX, event.clientY], view, moving: false };
       (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
     },
     move: (event: PointerEvent) => {
       if (!from.current) return;
       const { at, view } = from.current;
+      if (Math.hypot(event.clientX - at[0], event.clientY - at[1]) < CLICK && !from.current.moving) return;
+      from.current.moving = true;
       const x = view[1] - (event.clientX - at[0]) / place.across;
       const y = view[2] - (event.clientY - at[1]) / place.down;
       update({ view: [view[0], Number(x.toFixed(2)), Number(y.toFixed(2))] });
