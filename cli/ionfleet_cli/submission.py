@@ -58,7 +58,10 @@ def upload_dataset(buckets: Buckets, dataset: LocalDataset, configuration: JobCo
     """Put a dataset in, its configuration first: it counts from the moment that the pair is complete."""
     fields = configuration.model_dump(mode="json", exclude_unset=True)
     buckets.input.put(f"{FOLDER}{dataset.stem}.{CONFIGURATION}", json.dumps(fields).encode())
-    for path in (dataset.ibd, dataset.imzml):
+    picture = dataset.imzml.with_name(configuration.optical_image) if configuration.optical_image else None
+    # Where it is missing, the planner says so.
+    pictures = [picture] if picture is not None and picture.is_file() else []
+    for path in (*pictures, dataset.ibd, dataset.imzml):
         buckets.input.upload(f"{FOLDER}{path.name}", path)
 
 

@@ -11,6 +11,7 @@ import { FilterBar } from "./filterbar";
 import { filtered, sorted } from "./filters";
 import { Help, openHelp } from "./help";
 import { type Annotation, type Job, openJob } from "./job";
+import { openOptical } from "./optical";
 import { followAddress, state, type Tab, update } from "./state";
 import { Table } from "./table";
 import { ThemeButton } from "./theme";
@@ -90,16 +91,16 @@ function Problem({ message }: { message: string }) {
 
 const root = document.getElementById("page");
 if (root) {
-  openJob().then(
-    (job) => {
+  openJob()
+    .then((job) => {
       document.title = `${job.summary.dataset.name} · Ionfleet`;
       root.replaceChildren();
       followAddress();
       render(<Page job={job} />, root);
-    },
-    (error: unknown) => {
+      void openOptical(job);
+    })
+    .catch((error: unknown) => {
       root.replaceChildren();
       render(<Problem message={error instanceof Error ? error.message : String(error)} />, root);
-    },
-  );
+    });
 }

@@ -2,7 +2,6 @@
 
 import {
   interpolateCividis,
-  interpolateGreys,
   interpolateInferno,
   interpolateMagma,
   interpolatePlasma,
@@ -17,7 +16,7 @@ const INTERPOLATORS: Record<string, (share: number) => string> = {
   plasma: interpolatePlasma,
   cividis: interpolateCividis,
   turbo: interpolateTurbo,
-  grey: (share) => interpolateGreys(1 - share),
+  grey: (share) => `rgb(${Array(3).fill(Math.round(255 * share)).join(",")})`,
 };
 
 export const MAPS = Object.keys(INTERPOLATORS);

@@ -3,6 +3,8 @@
 import { signal } from "@preact/signals";
 
 import type { Matrix } from "./geometry";
+import type { Job } from "./job";
+import { load } from "./scripts";
 
 export interface Optical {
   name: string;
@@ -14,6 +16,43 @@ export interface Optical {
 }
 
 export const optical = signal<Optical | null>(null);
+
+interface Content {
+  name: string;
+  media: string;
+  data: string;
+  transform: Matrix | null;
+}
+
+/** Why the optical image that the job came with is not shown. */
+export const problem = signal("");
+
+/** Open the optical image that the job came with, if any. */
+export async function openOptical(job: Job): Promise<void> {
+  if (!job.summary.configuration["optical_image"]) return;
+  try {
+    optical.value = await readOptical(job);
+  } catch (error) {
+    problem.value = error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function readOptical(job: Job): Promise<Optical> {
+  const { name, media, data, transform } = await load<Content>("report/optical.js");
+  const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+  const url = URL.createObjectURL(new Blob([bytes], { type: media }));
+  const { naturalWidth: width, naturalHeight: height } = await openPicture(url);
+  return { name, url, width, height, transform: transform ?? spanning(job, width, height) };
+}
+
+/** The transform that lays a picture over the whole ion image. */
+export function spanning({ dataset }: Job, width: number, height: number): Matrix {
+  return [
+    [width / dataset.width, 0, 0],
+    [0, height / dataset.height, 0],
+    [0, 0, 1],
+  ];
+}
 
 /** Open a picture to learn its size. */
 export function openPicture(url: string): Promise<HTMLImageElement> {

@@ -61,7 +61,7 @@ export function Viewer({ job, chosen }: { job: Job; chosen: Annotation | null })
   const save = () => picture && savePicture(job, picture, title(images), single ? { map: shown.map, range: range ?? single.range } : null);
   return (
     <section class="viewer" aria-label="Ion image">
-      <Tools job={job} onSave={save} single={Boolean(single)} />
+      <Tools job={job} picture={picture} onSave={save} single={Boolean(single)} />
       <div class="stage-row">
         <Stage dataset={job.dataset} picture={picture} label={describeImage(images, job)} describe={(place) => describe(images, place, job)} busy={loaded.key !== key} />
         {single && range && (
@@ -113,11 +113,12 @@ function isSampled(job: Job, place: number): boolean {
 
 interface ToolsProps {
   job: Job;
+  picture: ImageData | null;
   single: boolean;
   onSave: () => void;
 }
 
-function Tools({ job, single, onSave }: ToolsProps) {
+function Tools({ job, picture, single, onSave }: ToolsProps) {
   const shown = state.value;
   const toggle = (name: "clip" | "tic" | "mask", label: string, hint: string) => (
     <button type="button" aria-pressed={shown[name]} title={hint} onClick={() => update({ [name]: !shown[name], range: null })}>
@@ -147,7 +148,7 @@ function Tools({ job, single, onSave }: ToolsProps) {
         <button type="button" title="Show the whole image (0)" disabled={!shown.view} onClick={() => update({ view: null })}>Fit</button>
         <button type="button" aria-label="Zoom in" title="Zoom in (+)" onClick={() => zoom(1.5)}>+</button>
       </div>
-      <OpticalTools job={job} />
+      <OpticalTools job={job} picture={picture} />
       <button type="button" class="push" onClick={onSave} title="Save what is shown, with its scale bar">Save PNG</button>
     </div>
   );

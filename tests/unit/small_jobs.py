@@ -103,8 +103,8 @@ class SmallJob:
     def _request(self, configuration: Any) -> PlanRequest:
         files = {}
         for name, data in (("x.imzML", self.dataset.imzml.encode()), ("x.ibd", self.dataset.ibd)):
-            self.stores.input.create(name, data)
-            files[name] = self.stores.input.head(name)
+            self.stores.input.create(f"datasets/{name}", data)
+            files[name] = self.stores.input.head(f"datasets/{name}")
         index = self.dataset.index()
         self.stores.work.create("datasets/ds-0/index.parquet", index.to_parquet())
         keys = [f"databases/{each.name}/{each.digest}.parquet" for each in self.databases]

@@ -196,13 +196,25 @@ def test_electron_adduct_of_the_other_charge_is_refused():
     "fields",
     [
         {"scoring_model": "animal"},
-        {"optical_image": "a.png"},
-        {"transform": [[1, 0, 0]] * 3},
         {"notify": "me"},
     ],
 )
 def test_what_is_not_supported_yet_is_refused(fields):
     with pytest.raises(InvalidConfigurationError, match=f"{next(iter(fields))} is not supported by this version"):
+        resolved(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"optical_image": "../photo.png"}, "is no name of a file beside the dataset"),
+        ({"optical_image": ".."}, "is no name of a file beside the dataset"),
+        ({"transform": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}, "transform is given without optical_image"),
+        ({"optical_image": "photo.png", "transform": [[1, 0, 0]] * 3}, "has no inverse"),
+    ],
+)
+def test_an_optical_image_is_beside_the_dataset_and_laid_over_an_area(fields, problem):
+    with pytest.raises(InvalidConfigurationError, match=problem):
         resolved(**fields)
 
 

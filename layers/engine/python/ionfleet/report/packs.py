@@ -81,7 +81,9 @@ class PackWriter:
     An ion's images may come in any order; what is held in memory are packs that wait for an image.
     """
 
-    def __init__(self, pixels: int, expected: dict[str, tuple[int, int]], write: Callable[[str, bytes], object]) -> None:
+    def __init__(
+        self, pixels: int, expected: dict[str, tuple[int, int]], write: Callable[[str, bytes], object]
+    ) -> None:
         """Expect images of ions.
 
         Parameters

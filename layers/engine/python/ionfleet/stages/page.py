@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ def pack_size(plan: Plan) -> int:
 def packs_of_ions(images: pa.Table, size: int) -> dict[str, int]:
     """Return the pack of each ion: that of the first row that has it, since isomers share their images."""
     packs: dict[str, int] = {}
-    for row, ion in enumerate(images.column("ion_formula").to_pylist()):
+    for row, ion in enumerate(cast(list[str], images.column("ion_formula").to_pylist())):
         packs.setdefault(ion, row // size)
     return packs
 

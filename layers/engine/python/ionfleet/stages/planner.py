@@ -33,6 +33,7 @@ from ionfleet.index import DatasetHeader, SpectraIndex
 from ionfleet.jobs import Attempt, UploadClaim, claim_upload, error_name, refuse_attempt, take_attempt
 from ionfleet.plan import FORMAT_VERSION, Stores
 from ionfleet.progress import PLANNED, first_tasks, progress_on_entering
+from ionfleet.stages.optical import find_optical, keep_optical
 from ionfleet.stages.plan import DatasetFiles, PlanRequest, write_plan
 from ionfleet.status import (
     MAX_MESSAGE,
@@ -211,7 +212,8 @@ def _plan(delivery: _Delivery, pair: _Pair, claim: UploadClaim) -> tuple[str, st
         stores, resolved.databases, skip_invalid=resolved.skip_invalid, compatibility=resolved.compatibility
     )
     findings = _accept(resolved, index.header, databases)
-    digests = [stored.database.digest for stored in databases]
+    optical = find_optical(stores.input, pair.upload.name.folder, resolved)
+    digests = [stored.database.digest for stored in databases] + ([optical.etag] if optical is not None else [])
     job = job_id(pair.dataset, resolved.identity(), digests, FORMAT_VERSION)
     done = read_status(stores.results, job_status_key(pair.dataset, job), JobStatus)
     if done is not None and done.state == "SUCCEEDED":
@@ -235,14 +237,15 @@ def _plan(delivery: _Delivery, pair: _Pair, claim: UploadClaim) -> tuple[str, st
             findings=findings,
             deployment=delivery.deployment,
         )
-        _make_attempt(stores, attempt, request)
+        _make_attempt(stores, attempt, request, optical)
     return job, attempt.execution
 
 
-def _make_attempt(stores: Stores, attempt: Attempt, request: PlanRequest) -> None:
+def _make_attempt(stores: Stores, attempt: Attempt, request: PlanRequest, optical: ObjectInfo | None) -> None:
     """Write the plan of an attempt, unless it is there, then say that the job runs."""
     if not attempt.planned:
         try:
+            keep_optical(stores, attempt.execution, optical, request.configuration)
             write_plan(stores, request)
         except (InvalidInputError, OutOfBudgetError) as error:
             refuse_attempt(stores.work, attempt, error)

@@ -35,7 +35,7 @@ class StoredImage:
 
 
 def render(stores: Stores, task: RenderTask) -> Report:
-    """Write every isotope image of some annotations: as PNG named after formula, modifier and peak, and for the page."""
+    """Write every isotope image of some annotations: as PNG named after formula, modifier, peak; and for the page."""
     plan = read_plan(stores.work, task.plan)
     grid = dataset_grid(stores.work, plan.dataset.id)
     chosen = read_intact(stores.work, table_key(plan.execution, "images.parquet"), read_table)
@@ -58,9 +58,12 @@ def _pack_writer(stores: Stores, plan: Plan, images: pa.Table, task: RenderTask)
     """Expect the images of the ions whose first row is one of the task's; tasks are cut at the borders of packs."""
     packs = packs_of_ions(images, pack_size(plan))
     before = set(images.column("ion_formula").slice(0, task.first).to_pylist())
-    rows = images.slice(task.first, task.stop - task.first)
-    counts = dict(zip(rows.column("ion_formula").to_pylist(), rows.column("images").to_pylist(), strict=True))
-    expected = {ion: (packs[ion], count) for ion, count in counts.items() if ion not in before}
+    rows = images.slice(task.first, task.stop - task.first).select(["ion_formula", "images"]).to_pylist()
+    expected = {
+        row["ion_formula"]: (packs[row["ion_formula"]], row["images"])
+        for row in rows
+        if row["ion_formula"] not in before
+    }
     return PackWriter(
         plan.dataset.pixels, expected, lambda path, data: stores.results.create(f"{plan.results_prefix}{path}", data)
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from ionfleet.brief import PlanBrief, plan_key, read_brief
+from ionfleet.brief import PlanBrief, optical_key, plan_key, read_brief
 from ionfleet.costs import JobCost
 from ionfleet.damage import read_intact
 from ionfleet.errors import AttemptEndedError, DamagedObjectError, InvalidInputError
@@ -148,7 +148,7 @@ def conclude(
     mine = [own("report" if facts is None else "publish")] if own is not None else []
     cost = job_cost(summarize([*invocations, *mine]), end, plan.estimate.retention_days)
     if facts is not None:
-        _publish_summary(results, plan, build_summary(plan, facts, end, cost))
+        _publish_summary(work, results, plan, build_summary(plan, facts, end, cost))
     status = _job_status(work, plan, end, _reached(results, plan, end), invocations, cost)
     found = None if facts is None else facts.get("annotations")
     status = status.model_copy(update={"annotations": found, "links": dict(links) or None})
@@ -285,10 +285,12 @@ def _publish_tables(work: ObjectStore, results: ObjectStore, plan: PlanBrief) ->
             results.create(key, work.get(f"jobs/{plan.execution}/tables/{table}"))
 
 
-def _publish_summary(results: ObjectStore, plan: PlanBrief, summary: Mapping[str, Any]) -> None:
+def _publish_summary(work: ObjectStore, results: ObjectStore, plan: PlanBrief, summary: Mapping[str, Any]) -> None:
     """Write the summary, and then the page, which is whole with it."""
     results.create(f"{plan.results_prefix}summary.json", to_json(summary))
     results.create(f"{plan.results_prefix}{scripts.SUMMARY}", scripts.script(scripts.SUMMARY, summary))
+    if plan.configuration.get("optical_image") is not None:
+        results.create(f"{plan.results_prefix}{scripts.OPTICAL}", work.get(optical_key(plan.execution)))
     results.create(f"{plan.results_prefix}{NAME}", page())
 
 
