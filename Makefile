@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-reference campaign chaos fuzz bench calibrate lint format layers synth lock audit clean
+.PHONY: help install demo test test-browser test-reference report screenshots campaign chaos fuzz bench bench-page calibrate lint format layers synth lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -45,6 +45,15 @@ demo: install ## simulate a dataset, annotate it, show the annotations
 test: .venv/dev.stamp ## all tests that need nothing from elsewhere
 	@$(BIN)/python -m pytest -m "not reference and not layers and not campaign and not extras" tests
 
+test-browser: .venv/dev.stamp ## the tests of the page, which `make test` leaves out where there is no Chromium
+	@IONFLEET_BROWSER=required $(BIN)/python -m pytest -m browser tests/browser
+
+report: ## build the page into the package, from report/ (needs Node.js)
+	@cd report && npm ci --silent && npm run --silent check && npm run --silent build
+
+screenshots: .venv/dev.stamp ## take the pictures of the documents from the page of the demo (needs Chromium)
+	@$(BIN)/python bench/screenshots.py --results demo/results --out docs/images
+
 campaign: .venv/dev.stamp ## the long tests: every grant taken out by a run, a hundred datasets at once, 200 seeds of faults
 	@$(BIN)/python -m pytest -m campaign --durations=0 tests
 
@@ -69,6 +78,9 @@ fuzz: .venv/fuzz.stamp ## fuzz every reader of what others write (SECONDS=60 for
 bench: install ## time the kernels and the local cloud's objects, each beside its floor
 	@$(BIN)/python bench/kernels.py
 	@$(BIN)/python bench/objects.py
+
+bench-page: .venv/dev.stamp ## open the page of 5,000 annotations of 500×500 pixels: time and memory (needs Chromium)
+	@$(BIN)/python bench/page.py
 
 calibrate: install ## measure what the stages use (some minutes), and fit the estimate's coefficients anew
 	@$(BIN)/python bench/calibrate.py --write

@@ -114,7 +114,7 @@ def planned(request: Request, deployment: Deployment) -> Plan:
         The dataset or a database would be rejected, with the reason.
 
     """
-    files = dataset_objects(request.dataset)
+    files = dataset_objects(request.dataset, request.configuration)
     stores, now = Stores(InputFiles(files), MemoryStore(), MemoryStore()), datetime.now(UTC)
     for database in request.databases:
         stores.input.replace(database_key(database), database.path.read_bytes())

@@ -10,13 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from ionfleet.report.page import NAME as PAGE
 from ionfleet_cli.buckets import Bucket
 from ionfleet_cli.failures import CommandError, UsageError
 
 SUMMARY = "summary.json"
 TABLES = ("annotations.csv", "annotations.parquet", "metrics.parquet", "colocalization.parquet", "diagnostics.parquet")
 IMAGES = "ion_images"
-PUBLISHED = (*TABLES, IMAGES, SUMMARY)
+PAGE_DATA = "report"
+PUBLISHED = (*TABLES, IMAGES, PAGE_DATA, PAGE, SUMMARY)
 """What a folder of results holds; the summary comes last and goes first, since it is what makes the others results."""
 
 ANNDATA = "annotations.h5ad"
@@ -109,12 +111,14 @@ def download(results: Bucket, prefix: str, folder: Path) -> None:
 
     """
     wanted = [key for key in results.keys(prefix) if _relative(key, prefix).parts[0] in PUBLISHED]
-    missing = {*TABLES, SUMMARY} - {str(_relative(key, prefix)) for key in wanted}
+    missing = {*TABLES, PAGE, SUMMARY} - {str(_relative(key, prefix)) for key in wanted}
     if missing:
         raise CommandError(f"The job succeeded, but {', '.join(sorted(missing))} is not among its results in {prefix}.")
-    (folder / IMAGES).mkdir()
+    paths = [folder / _relative(key, prefix) for key in wanted]
+    for place in {folder / IMAGES, *(path.parent for path in paths)}:
+        place.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(DOWNLOADS) as pool:
-        for _ in pool.map(lambda key: results.download(key, folder / _relative(key, prefix)), wanted):
+        for _ in pool.map(results.download, wanted, paths):
             continue
 
 

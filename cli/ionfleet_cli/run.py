@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ionfleet.configuration import JobConfiguration
 from ionfleet.errors import InvalidConfigurationError
+from ionfleet.report.page import NAME as PAGE
 from ionfleet_cli import report, terminal
 from ionfleet_cli.buckets import Buckets
 from ionfleet_cli.chaos import Injected
@@ -142,7 +143,7 @@ def annotate(request: Request, places: Places, workers: int | None, console: Con
         except ReplayError as error:
             raise CommandError(str(error)) from error
     report.show(folder.path, progress.seconds(), console)
-    console.print(terminal.styled(f"The results are in {folder.path}", "bold"))
+    console.print(terminal.styled(f"The results are in {folder.path}; look at them in {folder.path / PAGE}", "bold"))
 
 
 def _refuse_unknown_databases(job: JobConfiguration, files: Sequence[LocalDatabase], path: Path | None) -> None:

@@ -60,7 +60,7 @@ def import_databases(
 def upload_dataset(buckets: Buckets, dataset: LocalDataset, configuration: JobConfiguration) -> None:
     """Put a dataset in, its configuration first: it counts from the moment that the pair is complete."""
     buckets.input.put(*configuration_object(dataset, configuration))
-    for key, path in dataset_objects(dataset).items():
+    for key, path in dataset_objects(dataset, configuration).items():
         buckets.input.upload(key, path)
 
 
@@ -75,9 +75,12 @@ def upload_model(buckets: Buckets, model: LocalModel) -> None:
     buckets.input.put(model_key(model.name), model.data)
 
 
-def dataset_objects(dataset: LocalDataset) -> dict[str, Path]:
-    """Return the files of a dataset by their keys, the imzML last."""
-    return {f"{FOLDER}{path.name}": path for path in (dataset.ibd, dataset.imzml)}
+def dataset_objects(dataset: LocalDataset, configuration: JobConfiguration) -> dict[str, Path]:
+    """Return the files of a dataset by their keys: its optical image first, if it has one, the imzML last."""
+    picture = dataset.imzml.with_name(configuration.optical_image) if configuration.optical_image else None
+    # Where it is missing, the planner says so.
+    pictures = [picture] if picture is not None and picture.is_file() else []
+    return {f"{FOLDER}{path.name}": path for path in (*pictures, dataset.ibd, dataset.imzml)}
 
 
 def database_key(database: LocalDatabase) -> str:

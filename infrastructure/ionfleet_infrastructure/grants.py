@@ -31,6 +31,7 @@ OPEN_KEYS = {
     "results/*": "Results are named by hashes of the dataset and the job's inputs.",
     "results/*/status.json": "Results are named by hashes of the dataset and the job's inputs.",
     "results/*/ion_images/*": "Results are named by hashes of the dataset and the job's inputs; an image by its ion.",
+    "results/*/report/images/*": "Results are named by hashes of the dataset and the job's inputs; a pack is numbered.",
 }
 """Why the patterns of keys that roles are granted cannot be narrower."""
 

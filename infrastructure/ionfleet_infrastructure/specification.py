@@ -143,7 +143,7 @@ RENDER = Specification(
     timeout_seconds=900,
     layers=FLEET_LAYERS,
     work=Access(read=("manifests/*", "jobs/*", "datasets/*"), write=("telemetry/*",)),
-    results=Access(write=("results/*/ion_images/*",)),
+    results=Access(write=("results/*/ion_images/*", "results/*/report/images/*")),
 )
 STATUS = Specification(
     "status",

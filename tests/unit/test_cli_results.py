@@ -12,6 +12,7 @@ from ionfleet_cli.failures import CommandError, UsageError
 from ionfleet_cli.results import PUBLISHED, ResultsFolder, download
 
 PREFIX = "results/ds-1/job-1/"
+FILES = [name for name in PUBLISHED if name not in ("ion_images", "report")]
 
 
 class Results:
@@ -30,7 +31,7 @@ class Results:
 def fill(folder: ResultsFolder, text: str = "new") -> None:
     with folder.filling() as place:
         for name in PUBLISHED:
-            if name == "ion_images":
+            if name in ("ion_images", "report"):
                 (place / name).mkdir()
                 (place / name / f"{text}.png").write_text(text)
             else:
@@ -120,22 +121,22 @@ def test_a_place_where_nothing_can_be_written_is_found_out_before_anything_runs(
 
 
 def test_what_is_published_is_downloaded_and_nothing_else(tmp_path: Path) -> None:
-    tables = [name for name in PUBLISHED if name != "ion_images"]
-    download(Results(*tables, "ion_images/C6H12O6+H_0.png", "status.json"), PREFIX, tmp_path)
+    images = ("ion_images/C6H12O6+H_0.png", "report/images/000000.js")
+    download(Results(*FILES, *images, "status.json"), PREFIX, tmp_path)
     assert names(tmp_path) == {*PUBLISHED}
     assert (tmp_path / "ion_images" / "C6H12O6+H_0.png").read_bytes() == b"ion_images/C6H12O6+H_0.png"
 
 
 def test_results_without_images_have_an_empty_folder_of_them(tmp_path: Path) -> None:
-    download(Results(*(name for name in PUBLISHED if name != "ion_images")), PREFIX, tmp_path)
+    download(Results(*FILES), PREFIX, tmp_path)
     assert names(tmp_path / "ion_images") == set()
 
 
 def test_incomplete_results_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"metrics\.parquet is not among its results"):
-        download(Results("annotations.csv", "annotations.parquet", "summary.json"), PREFIX, tmp_path)
+        download(Results("annotations.csv", "annotations.parquet", "report.html", "summary.json"), PREFIX, tmp_path)
 
 
 def test_no_object_can_be_written_outside_of_the_folder(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="impossible name"):
-        download(Results(*PUBLISHED, "ion_images/../../../evil.png"), PREFIX, tmp_path)
+        download(Results(*FILES, "ion_images/../../../evil.png"), PREFIX, tmp_path)

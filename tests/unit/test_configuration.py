@@ -196,8 +196,6 @@ def test_electron_adduct_of_the_other_charge_is_refused():
 @pytest.mark.parametrize(
     "fields",
     [
-        {"optical_image": "a.png"},
-        {"transform": [[1, 0, 0]] * 3},
         {"notify": "me"},
     ],
 )
@@ -211,6 +209,20 @@ def test_what_is_not_supported_yet_is_refused(fields):
 )
 def test_a_scoring_model_is_known_by_its_name_however_its_file_is_given(reference):
     assert resolved(scoring_model=reference).scoring_model == "animal"
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"optical_image": "../photo.png"}, "is no name of a file beside the dataset"),
+        ({"optical_image": ".."}, "is no name of a file beside the dataset"),
+        ({"transform": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}, "transform is given without optical_image"),
+        ({"optical_image": "photo.png", "transform": [[1, 0, 0]] * 3}, "has no inverse"),
+    ],
+)
+def test_an_optical_image_is_beside_the_dataset_and_laid_over_an_area(fields, problem):
+    with pytest.raises(InvalidConfigurationError, match=problem):
+        resolved(**fields)
 
 
 def test_too_many_modifiers_are_refused():

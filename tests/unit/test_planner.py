@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ionfleet.brief import optical_key
 from ionfleet.errors import TransientError
 from ionfleet.identity import timestamp
 from ionfleet.index import SpectraIndex
 from ionfleet.jobs import End, end_attempt, end_message
 from ionfleet.models import read_model
 from ionfleet.plan import Plan, Stores, read_plan
+from ionfleet.report.optical import MAX_BYTES
 from ionfleet.runs import index_key
 from ionfleet.stages import planner
 from ionfleet.stages.planner import Outcome, take_up
@@ -27,6 +29,7 @@ from .memory_cloud import CONFIGURATION, DATABASE, DEPLOYMENT, NOON, after, empt
 from .scoring_models import random_model
 
 BRAIN = "datasets/lab/brain"
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def deliver(stores: Stores, key: str, message: str = "m1", minutes: float = 0) -> Outcome:
@@ -251,6 +254,39 @@ class TestConfigurations:
             ("half", "waiting"),
         ]
         assert cloud.results.head("inputs/datasets/lab/half/status.json") is None
+
+    def test_an_optical_image_is_kept_with_the_plan_and_part_of_the_job(self, cloud: Stores) -> None:
+        fields = (
+            b'{"databases": ["small"], "optical_image": "photo.png", "transform": [[2, 0, 0], [0, 2, 0], [0, 0, 1]]}'
+        )
+        cloud.input.replace(f"{BRAIN}.job.json", fields)
+        cloud.input.replace("datasets/lab/photo.png", PNG)
+        upload_dataset(cloud)
+        first = deliver(cloud, f"{BRAIN}.ibd", "m1")
+        assert cloud.work.get(optical_key(first.execution)).startswith(
+            b'ionfleet("report/optical.js",{"name":"photo.png"'
+        )
+        cloud.input.replace("datasets/lab/photo.png", PNG + b"another")
+        cloud.input.replace(f"{BRAIN}.job.json", fields + b" ")
+        assert deliver(cloud, f"{BRAIN}.job.json", "m2", 1).execution != first.execution
+
+    @pytest.mark.parametrize(
+        ("picture", "problem"),
+        [
+            (None, "which is not beside the dataset"),
+            (b"<svg>", "which is neither PNG nor JPEG"),
+            (PNG + bytes(MAX_BYTES), "at most 33,554,432 are allowed"),
+        ],
+    )
+    def test_an_optical_image_that_is_none_is_rejected(self, cloud: Stores, picture: bytes, problem: str) -> None:
+        cloud.input.replace(f"{BRAIN}.job.json", b'{"databases": ["small"], "optical_image": "photo.png"}')
+        if picture is not None:
+            cloud.input.replace("datasets/lab/photo.png", picture)
+        upload_dataset(cloud)
+        outcome = deliver(cloud, f"{BRAIN}.ibd")
+        assert outcome.state == "rejected"
+        assert problem in outcome.message
+        assert not plans(cloud)
 
     def test_a_configuration_alone_does_nothing(self, cloud: Stores) -> None:
         assert take_up(cloud, "datasets/lab/job.json", "m1", NOON, DEPLOYMENT) == ()

@@ -82,6 +82,10 @@ def finish_tables(stores: Stores) -> None:
         record(stores.work, execution, invocation)
 
 
+PUBLISHED = {*TABLES, "summary.json", "report/summary.js", "report.html", "status.json"}
+"""All that a job leaves in the results bucket but images."""
+
+
 def outcome(state: State, minutes: float = 5, by: str = "state machine", **error: str) -> Outcome:
     return Outcome(state, by=by, at=after(minutes), stages=STAGES, error=error)
 
@@ -104,7 +108,7 @@ class TestSuccess:
         completion = end(cloud, outcome("SUCCEEDED"))
         execution = execution_of(cloud)
         files = published(cloud)
-        assert set(files) == {*TABLES, "summary.json", "status.json"}
+        assert set(files) == PUBLISHED
         assert files["annotations.csv"] == f"annotations.csv of {execution}".encode()
         assert files["status.json"]["state"] == completion.status.state == "SUCCEEDED"
         assert files["status.json"]["ended_at"] == timestamp(after(5))
@@ -120,7 +124,7 @@ class TestSuccess:
 
         monkeypatch.setattr(cloud.results, "replace", note)
         end(cloud, outcome("SUCCEEDED"))
-        assert seen == [{*TABLES, "summary.json", "status.json"}]
+        assert seen == [PUBLISHED]
 
     def test_the_summary_accounts_for_the_job(self, cloud: Stores) -> None:
         end(cloud, outcome("SUCCEEDED"))
@@ -307,7 +311,7 @@ class TestOrder:
         completion = end(cloud, outcome("ABORTED", 6, by="event-1"))
         assert completion.status.state == "SUCCEEDED"
         assert completion.announce
-        assert set(published(cloud)) == {*TABLES, "summary.json", "status.json"}
+        assert set(published(cloud)) == PUBLISHED
 
     @pytest.mark.parametrize("order", list(itertools.permutations(["SUCCEEDED", "FAILED", "ABORTED"])), ids="-".join)
     def test_the_first_news_decides_and_the_rest_agrees(self, cloud: Stores, order: tuple[State, ...]) -> None:

@@ -86,6 +86,11 @@ def plan_key(execution: str) -> str:
     return f"manifests/{execution}/plan.json"
 
 
+def optical_key(execution: str) -> str:
+    """Return the key of the optical image that goes with an execution's plan, where it has one."""
+    return f"manifests/{execution}/optical.js"
+
+
 def read_brief(work: ObjectStore, key: str) -> PlanBrief:
     """Read a plan from the work bucket; one that is none is a `DamagedObjectError`."""
     return read_intact(work, key, PlanBrief.model_validate_json)

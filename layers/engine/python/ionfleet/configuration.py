@@ -103,6 +103,23 @@ def _printable(value: str) -> str:
     return value
 
 
+def _file_name(value: str) -> str:
+    if "/" in _printable(value) or value in (".", ".."):
+        raise ValueError(f"{_shown(repr(value))} is no name of a file beside the dataset")
+    return value
+
+
+def _invertible(matrix: Transform) -> Transform:
+    (a, b, c), (d, e, f), (g, h, i) = matrix
+    if abs(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)) < 1e-12:
+        raise ValueError("the matrix has no inverse: it takes the image to a line or a point")
+    return matrix
+
+
+Row = tuple[float, float, float]
+Transform = tuple[Row, Row, Row]
+"""Rows of the matrix that takes pixels of the ion image (x, y, 1) to pixels of the optical image."""
+
 Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_printable)]
 Modification = Annotated[str, AfterValidator(_changing_modifier)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
@@ -171,9 +188,11 @@ class JobConfiguration(_Strict):
     compatibility: Annotated[Compatibility, BeforeValidator(_lower)] = Field(
         default="ionfleet", description="ionfleet or metaspace"
     )
-    optical_image: Text | None = Field(default=None, description="null")
-    transform: tuple[tuple[float, float, float], ...] | None = Field(
-        default=None, min_length=3, max_length=3, description="three rows of three numbers"
+    optical_image: Annotated[str, Field(min_length=1, max_length=250), AfterValidator(_file_name)] | None = Field(
+        default=None, description="the name of a PNG or JPEG file beside the dataset"
+    )
+    transform: Annotated[Transform, AfterValidator(_invertible)] | None = Field(
+        default=None, description="three rows of three numbers that make a matrix with an inverse"
     )
     planning: Planning = Field(default=Planning(), description="an object of planning values")
     skip_invalid: bool = Field(default=False, description="true or false")
@@ -188,6 +207,8 @@ class JobConfiguration(_Strict):
             raise ValueError("resolving_power_mz is given without resolving_power; give both or neither")
         if self.scoring_model is not None and self.fdr_method == "v1":
             raise ValueError("fdr_method v1 ranks the MSM alone; leave scoring_model out, or give fdr_method v3")
+        if self.transform is not None and self.optical_image is None:
+            raise ValueError("transform is given without optical_image; give the picture that it is for")
         for name in ("adducts", "databases"):
             counts = Counter(getattr(self, name) or ())
             repeated = ", ".join(sorted(value for value, count in counts.items() if count > 1))
@@ -282,6 +303,8 @@ class ResolvedConfiguration(_Strict):
     min_pixels: int
     n_levels: int
     compatibility: Compatibility
+    optical_image: str | None = None
+    transform: Transform | None = None
     planning: Planning
     skip_invalid: bool
     strict: bool
@@ -360,7 +383,7 @@ def resolve(
     polarity = _polarity(configuration, header_polarity, findings)
     analyzer = configuration.analyzer or header_analyzer or _analyzer(header_instrument, findings)
     resolving_power = _resolving_power(configuration, analyzer, header_resolving_power, findings)
-    unresolved = {"resolving_power_mz", "optical_image", "transform", "planning"}
+    unresolved = {"resolving_power_mz", "planning"}
     known = configuration.model_dump(exclude=unresolved) | {
         "polarity": polarity,
         "charge": 1 if polarity == "positive" else -1,
@@ -400,9 +423,8 @@ def sigma_of_class(resolving_power: float) -> float:
 
 
 def _refuse_unsupported(configuration: JobConfiguration) -> None:
-    for field in ("optical_image", "transform", "notify"):
-        if getattr(configuration, field) is not None:
-            raise InvalidConfigurationError(f"{field} is not supported by this version; leave it out or give null.")
+    if configuration.notify is not None:
+        raise InvalidConfigurationError("notify is not supported by this version; leave it out or give null.")
 
 
 def _polarity(configuration: JobConfiguration, header: Polarity | None, findings: list[Finding]) -> Polarity:

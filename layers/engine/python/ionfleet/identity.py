@@ -26,7 +26,10 @@ def dataset_id(imzml: ObjectInfo, ibd: ObjectInfo) -> str:
 
 
 def job_id(dataset: str, configuration: bytes, databases: Sequence[str], format_version: str) -> str:
-    """Return the id of a job: dataset id, `ResolvedConfiguration.identity()`, digests of the databases in order."""
+    """Return the id of a job: dataset id, `ResolvedConfiguration.identity()`, digests of the databases in order.
+
+    Where the job has an optical image, its etag is the last of these digests.
+    """
     return "job-" + digest([dataset, configuration.decode(), list(databases), format_version])
 
 

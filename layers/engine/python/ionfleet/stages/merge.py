@@ -27,6 +27,7 @@ from ionfleet.stages.common import (
     segment_key,
     table_key,
 )
+from ionfleet.stages.page import pack_size, write_page_data
 from ionfleet.tables import CsvHead, DatabaseMetrics, annotation_table, annotations_csv, database_metrics, flat_metrics
 
 LISTED_INVALID = 1000
@@ -53,10 +54,10 @@ def merge(stores: Stores, plan_key: str) -> StageTasks:
     images = _images_to_render(annotations, measured)
     compared = _write_pixels(stores, plan, annotations, images)
     _write_tables(stores, plan, pa.concat_tables(part.table for part in metrics), annotations, images)
-    size = render_task_ions(plan.dataset.width * plan.dataset.height)
+    write_page_data(stores, plan, [part.table for part in metrics], annotations, images)
     tasks = [
         RenderTask(execution=plan.execution, plan=plan_key, stage="render", task=number, first=first, stop=stop)
-        for number, (first, stop) in enumerate(cut_range(len(images), size))
+        for number, (first, stop) in enumerate(cut_range(len(images), _render_size(plan)))
     ]
     stores.work.create(stage.manifest, manifest_lines(tasks))
     facts = _facts(plan, partition, metrics, annotations) | {
@@ -89,6 +90,13 @@ def _images_to_render(annotations: pa.Table, measured: pa.Table) -> pa.Table:
     place = pc.index_in(table.column("ion_formula"), measured.column("ion").combine_chunks())
     table = table.append_column("segment", measured.column("segment").take(place))
     return table.sort_by([(name, "ascending") for name in ("segment", "ion_formula", "formula", "modifier")])
+
+
+def _render_size(plan: Plan) -> int:
+    """Return how many annotations one task renders: fewer where each image is large, and whole packs of the page."""
+    pack = pack_size(plan)
+    fitting = render_task_ions(plan.dataset.width * plan.dataset.height)
+    return max(pack, fitting - fitting % pack)
 
 
 def _write_tables(stores: Stores, plan: Plan, metrics: pa.Table, annotations: pa.Table, images: pa.Table) -> None:

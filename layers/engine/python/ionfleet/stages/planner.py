@@ -34,6 +34,7 @@ from ionfleet.jobs import Attempt, UploadClaim, claim_upload, error_name, refuse
 from ionfleet.models import import_model
 from ionfleet.plan import FORMAT_VERSION, Stores
 from ionfleet.progress import PLANNED, first_tasks, progress_on_entering
+from ionfleet.stages.optical import find_optical, keep_optical
 from ionfleet.stages.plan import DatasetFiles, PlanRequest, write_plan
 from ionfleet.status import (
     MAX_MESSAGE,
@@ -213,7 +214,12 @@ def _plan(delivery: _Delivery, pair: _Pair, claim: UploadClaim) -> tuple[str, st
     )
     findings = _accept(resolved, index.header, databases)
     model = import_model(stores, resolved.scoring_model) if resolved.scoring_model is not None else None
-    digests = [*(stored.database.digest for stored in databases), *([model.digest] if model is not None else [])]
+    optical = find_optical(stores.input, pair.upload.name.folder, resolved)
+    digests = [
+        *(stored.database.digest for stored in databases),
+        *([model.digest] if model is not None else []),
+        *([optical.etag] if optical is not None else []),
+    ]
     job = job_id(pair.dataset, resolved.identity(), digests, FORMAT_VERSION)
     done = read_status(stores.results, job_status_key(pair.dataset, job), JobStatus)
     if done is not None and done.state == "SUCCEEDED":
@@ -238,14 +244,15 @@ def _plan(delivery: _Delivery, pair: _Pair, claim: UploadClaim) -> tuple[str, st
             deployment=delivery.deployment,
             scoring_model=model,
         )
-        _make_attempt(stores, attempt, request)
+        _make_attempt(stores, attempt, request, optical)
     return job, attempt.execution
 
 
-def _make_attempt(stores: Stores, attempt: Attempt, request: PlanRequest) -> None:
+def _make_attempt(stores: Stores, attempt: Attempt, request: PlanRequest, optical: ObjectInfo | None) -> None:
     """Write the plan of an attempt, unless it is there, then say that the job runs."""
     if not attempt.planned:
         try:
+            keep_optical(stores, attempt.execution, optical, request.configuration)
             write_plan(stores, request)
         except (InvalidInputError, OutOfBudgetError) as error:
             refuse_attempt(stores.work, attempt, error)

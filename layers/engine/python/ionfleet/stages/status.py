@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from ionfleet.brief import PlanBrief, plan_key, read_brief
+from ionfleet.brief import PlanBrief, optical_key, plan_key, read_brief
 from ionfleet.costs import JobCost
 from ionfleet.damage import read_intact
 from ionfleet.errors import AttemptEndedError, DamagedObjectError, InvalidInputError
@@ -21,6 +21,8 @@ from ionfleet.identity import timestamp
 from ionfleet.jobs import End, Failure, State, end_attempt, end_message, last_trouble, read_end
 from ionfleet.progress import planned_tasks, progress_on_entering, progress_within
 from ionfleet.reasons import failure_of
+from ionfleet.report import scripts
+from ionfleet.report.page import NAME, page
 from ionfleet.status import (
     DatabaseStatus,
     InputStatus,
@@ -43,8 +45,10 @@ TABLES = (
     "metrics.parquet",
     "colocalization.parquet",
     "diagnostics.parquet",
+    scripts.DATASET,
+    scripts.ANNOTATIONS,
 )
-"""The result tables, as merge leaves them in the work bucket and as they are published."""
+"""The result tables, and those of the page, as merge leaves them in the work bucket and as they are published."""
 
 MAX_TROUBLE = 1000
 """Characters of an error that are repeated within another message."""
@@ -155,7 +159,7 @@ def conclude(
     mine = [own("report" if facts is None else "publish")] if own is not None else []
     cost = job_cost(summarize([*invocations, *mine]), end, plan.estimate.retention_days)
     if facts is not None:
-        results.create(f"{plan.results_prefix}summary.json", to_json(build_summary(plan, facts, end, cost)))
+        _publish_summary(work, results, plan, build_summary(plan, facts, end, cost))
     status = _job_status(work, plan, end, _reached(results, plan, end), invocations, cost)
     found = None if facts is None else facts.get("annotations")
     status = status.model_copy(update={"annotations": found, "links": dict(links) or None})
@@ -298,6 +302,15 @@ def _publish_tables(work: ObjectStore, results: ObjectStore, plan: PlanBrief) ->
         key = f"{plan.results_prefix}{table}"
         if results.head(key) is None:
             results.create(key, work.get(f"jobs/{plan.execution}/tables/{table}"))
+
+
+def _publish_summary(work: ObjectStore, results: ObjectStore, plan: PlanBrief, summary: Mapping[str, Any]) -> None:
+    """Write the summary, and then the page, which is whole with it."""
+    results.create(f"{plan.results_prefix}summary.json", to_json(summary))
+    results.create(f"{plan.results_prefix}{scripts.SUMMARY}", scripts.script(scripts.SUMMARY, summary))
+    if plan.configuration.get("optical_image") is not None:
+        results.create(f"{plan.results_prefix}{scripts.OPTICAL}", work.get(optical_key(plan.execution)))
+    results.create(f"{plan.results_prefix}{NAME}", page())
 
 
 def _reached(results: ObjectStore, plan: PlanBrief, end: End) -> str | None:

@@ -1,0 +1,47 @@
+"""The part of the page that merge writes: annotations and dataset, as scripts, not yet published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ionfleet.plan import Plan, Stores
+from ionfleet.report import scripts
+from ionfleet.report.content import annotation_columns, dataset_facts
+from ionfleet.report.packs import ions_per_pack
+from ionfleet.stages.common import dataset_index, runs_of, table_key
+
+
+def write_page_data(
+    stores: Stores, plan: Plan, metrics: Sequence[pa.Table], annotations: pa.Table, images: pa.Table
+) -> None:
+    """Write what the page shows before any image is opened."""
+    index = dataset_index(stores.work, plan.dataset.id)
+    packs = packs_of_ions(images, pack_size(plan))
+    settings = plan.configuration.ions
+    facts = dataset_facts(index.header, index.geometry(), _tic(stores, plan), metrics, settings.decoy_sample_size)
+    columns = annotation_columns(annotations, packs)
+    for path, value in ((scripts.DATASET, facts), (scripts.ANNOTATIONS, columns)):
+        stores.work.create(table_key(plan.execution, path), scripts.script(path, value))
+
+
+def pack_size(plan: Plan) -> int:
+    """Return how many rows of a job's images make a pack."""
+    return ions_per_pack(plan.dataset.pixels, plan.configuration.isotope_peaks)
+
+
+def packs_of_ions(images: pa.Table, size: int) -> dict[str, int]:
+    """Return the pack of each ion: that of the first row that has it, since isomers share their images."""
+    packs: dict[str, int] = {}
+    for row, ion in enumerate(cast(list[str], images.column("ion_formula").to_pylist())):
+        packs.setdefault(ion, row // size)
+    return packs
+
+
+def _tic(stores: Stores, plan: Plan) -> npt.NDArray[np.float32]:
+    """Return the summed intensity of every spectrum, as the sort tasks found it."""
+    return np.concatenate([index.tic for _, index in runs_of(stores, plan)])

@@ -1,0 +1,64 @@
+/** The columns of the table: what each shows, sorts by, and is called in the CSV. */
+
+import type { ComponentChildren } from "preact";
+
+import type { Annotation } from "./job";
+import { adductText, Formula, intensity, Ion, percent } from "./notation";
+
+export interface Column {
+  key: string;
+  title: string;
+  hint: string;
+  /** A track of a CSS grid. */
+  width: string;
+  numeric: boolean;
+  /** Whether the best is the highest. */
+  descending: boolean;
+  value: (annotation: Annotation) => string | number;
+  show: (annotation: Annotation) => ComponentChildren;
+}
+
+type Given = Pick<Column, "key" | "title" | "hint" | "value"> & Partial<Column>;
+
+const column = (given: Given): Column => ({
+  width: "minmax(72px, 0.5fr)",
+  numeric: true,
+  descending: false,
+  show: given.value,
+  ...given,
+});
+
+const score = (key: "msm" | "chaos" | "spatial" | "spectral", title: string, hint: string): Column =>
+  column({ key, title, hint, value: (each) => each[key], show: (each) => each[key].toFixed(3), descending: true });
+
+function Names({ names }: { names: string[] }) {
+  return (
+    <>
+      {names[0]}
+      {names.length > 1 && <span class="more"> +{names.length - 1}</span>}
+    </>
+  );
+}
+
+const text = { numeric: false };
+
+export const COLUMNS: Column[] = [
+  column({ key: "ion", title: "Ion", hint: "Formula and adduct", ...text, width: "minmax(176px, 1.4fr)", value: (each) => each.ion, show: (each) => <Ion annotation={each} /> }),
+  column({ key: "formula", title: "Formula", hint: "Formula of the molecule", ...text, width: "minmax(110px, 1fr)", value: (each) => each.formula, show: (each) => <Formula text={each.formula} /> }),
+  column({ key: "adduct", title: "Adduct", hint: "What makes the molecule an ion", ...text, width: "minmax(70px, 0.5fr)", value: (each) => each.adduct, show: (each) => adductText(each.adduct) }),
+  column({ key: "database", title: "Database", hint: "Database the formula is from", ...text, width: "minmax(90px, 0.8fr)", value: (each) => each.database }),
+  column({ key: "mz", title: "m/z", hint: "Theoretical m/z of the lightest isotopes", width: "minmax(94px, 0.5fr)", value: (each) => each.mz, show: (each) => each.mz.toFixed(4) }),
+  column({ key: "error", title: "Δ ppm", hint: "Measured minus theoretical m/z", value: (each) => each.errorPpm, show: (each) => each.errorPpm.toFixed(2) }),
+  score("msm", "MSM", "Metabolite–signal match: the product of the three scores"),
+  column({ key: "fdr", title: "FDR", hint: "False discovery rate", value: (each) => each.fdr, show: (each) => percent(each.fdr) }),
+  score("chaos", "ρ chaos", "Spatial structure of the first image"),
+  score("spatial", "ρ spatial", "Correlation of the isotope images"),
+  score("spectral", "ρ spectral", "Agreement with the theoretical pattern"),
+  column({ key: "highest", title: "Highest", hint: "Highest intensity of the first image", value: (each) => each.highest[0] ?? 0, show: (each) => intensity(each.highest[0] ?? 0), descending: true }),
+  column({ key: "total", title: "Total", hint: "Summed intensity of the first image", value: (each) => each.total[0] ?? 0, show: (each) => intensity(each.total[0] ?? 0), descending: true }),
+  column({ key: "points", title: "Pixels", hint: "Pixels with a signal in the first image", value: (each) => each.points[0] ?? 0, descending: true }),
+  column({ key: "isobars", title: "Isobars", hint: "Annotations of other ions in the same m/z windows", value: (each) => each.isobars.length, descending: true }),
+  column({ key: "names", title: "Molecules", hint: "Molecules of this formula in the database", ...text, width: "minmax(120px, 1.6fr)", value: (each) => each.names[0] ?? "", show: (each) => <Names names={each.names} /> }),
+];
+
+export const columnOf = (key: string): Column | undefined => COLUMNS.find((each) => each.key === key);

@@ -1,0 +1,106 @@
+/** The page: it reads the job beside it, then shows its annotations and its dataset. */
+
+import "./styles.css";
+
+import { render } from "preact";
+import { useEffect, useMemo } from "preact/hooks";
+
+import { DatasetView } from "./dataset";
+import { Details, Heading } from "./details";
+import { FilterBar } from "./filterbar";
+import { filtered, sorted } from "./filters";
+import { Help, openHelp } from "./help";
+import { type Annotation, type Job, openJob } from "./job";
+import { openOptical } from "./optical";
+import { followAddress, state, type Tab, update } from "./state";
+import { Table } from "./table";
+import { ThemeButton } from "./theme";
+import { Viewer } from "./viewer";
+
+const TABS: [Tab, string][] = [["annotations", "Annotations"], ["dataset", "Dataset"]];
+
+function Page({ job }: { job: Job }) {
+  const { tab } = state.value;
+  useShortcuts();
+  return (
+    <>
+      <header class="top">
+        <span class="brand" aria-hidden="true"><i /><i /><i /></span>
+        <h1>{job.summary.dataset.name}</h1>
+        <nav aria-label="Views">
+          {TABS.map(([name, title]) => (
+            <button key={name} type="button" aria-current={tab === name ? "page" : undefined} onClick={() => update({ tab: name })}>{title}</button>
+          ))}
+        </nav>
+        <span class="push" />
+        <button type="button" class="round" aria-label="Keys" title="Keys (?)" onClick={openHelp}>?</button>
+        <ThemeButton />
+      </header>
+      {tab === "dataset" ? <DatasetView job={job} /> : <Annotations job={job} />}
+      <Help />
+    </>
+  );
+}
+
+function Annotations({ job }: { job: Job }) {
+  const { fdr, database, adduct, text, mz, tolerance, unit, sort, descending, ion } = state.value;
+  const rows = useMemo(
+    () => sorted(filtered(job.annotations, { fdr, database, adduct, text, mz, tolerance, unit }), sort, descending),
+    [fdr, database, adduct, text, mz, tolerance, unit, sort, descending],
+  );
+  const chosen = job.byId.get(ion) ?? rows[0] ?? null;
+  const choose = (annotation: Annotation) => update({ ion: annotation.id, range: null });
+  return (
+    <main class="annotations">
+      <section class="list" aria-label="Annotations">
+        <FilterBar job={job} rows={rows} />
+        <Table rows={rows} chosen={chosen} onChoose={choose} />
+      </section>
+      <div class="chosen">
+        {chosen && <Heading job={job} annotation={chosen} />}
+        <Viewer job={job} chosen={chosen} />
+        {chosen && <Details job={job} annotation={chosen} onChoose={choose} />}
+      </div>
+    </main>
+  );
+}
+
+function useShortcuts(): void {
+  useEffect(() => {
+    const act = (event: KeyboardEvent) => {
+      if ((event.target as HTMLElement).closest("input, select, textarea, dialog") || event.ctrlKey || event.metaKey) return;
+      if (event.key === "/") {
+        event.preventDefault();
+        document.getElementById("search")?.focus();
+      } else if (event.key === "?") openHelp();
+    };
+    addEventListener("keydown", act);
+    return () => removeEventListener("keydown", act);
+  }, []);
+}
+
+function Problem({ message }: { message: string }) {
+  return (
+    <main class="loading">
+      <h1>This page cannot show its results</h1>
+      <p role="alert">{message}</p>
+      <p>Keep report.html and the folder “report” together, and open the page from there.</p>
+    </main>
+  );
+}
+
+const root = document.getElementById("page");
+if (root) {
+  openJob()
+    .then((job) => {
+      document.title = `${job.summary.dataset.name} · Ionfleet`;
+      root.replaceChildren();
+      followAddress();
+      render(<Page job={job} />, root);
+      void openOptical(job);
+    })
+    .catch((error: unknown) => {
+      root.replaceChildren();
+      render(<Problem message={error instanceof Error ? error.message : String(error)} />, root);
+    });
+}

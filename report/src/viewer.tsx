@@ -1,0 +1,187 @@
+/** The ion image with its tools: one ion in a colour map, or up to three as colour channels. */
+
+import { useMemo } from "preact/hooks";
+
+import { ColourBar } from "./colourbar";
+import { savePicture } from "./export";
+import { zoomed } from "./geometry";
+import { useLoaded } from "./hooks";
+import { type Annotation, type Job, openImage } from "./job";
+import { CHANNELS, coloursOf, css, MAPS } from "./maps";
+import { count, intensity, Ion, ionText } from "./notation";
+import { optical } from "./optical";
+import { OpticalTools } from "./opticaltools";
+import { type Layer, normalised, paint, rampOf, type Range, rangeOf } from "./picture";
+import { Stage } from "./stage";
+import { type State, state, update } from "./state";
+
+interface Shown {
+  annotation: Annotation;
+  /** Of a colour channel, null for an ion in a colour map. */
+  channel: number | null;
+  image: Float32Array;
+  range: Range;
+  highest: number;
+}
+
+/** What the stage is to show: the channels that have an ion, or else the chosen ion. */
+function wanted(job: Job, chosen: Annotation | null, shown: State): { annotation: Annotation; channel: number | null }[] {
+  const channels = shown.channels.flatMap((id, channel) => {
+    const annotation = job.byId.get(id);
+    return annotation ? [{ annotation, channel }] : [];
+  });
+  return channels.length || !chosen ? channels : [{ annotation: chosen, channel: null }];
+}
+
+async function open(job: Job, ions: ReturnType<typeof wanted>, shown: State): Promise<Shown[]> {
+  return Promise.all(
+    ions.map(async ({ annotation, channel }) => {
+      const raw = await openImage(job, annotation);
+      const image = shown.tic ? normalised(raw, job.dataset) : raw;
+      return { annotation, channel, image, range: rangeOf(image, shown.clip), highest: rangeOf(image, false).high };
+    }),
+  );
+}
+
+export function Viewer({ job, chosen }: { job: Job; chosen: Annotation | null }) {
+  const shown = state.value;
+  const ions = wanted(job, chosen, shown);
+  const key = JSON.stringify([ions.map((each) => [each.annotation.id, each.channel]), shown.clip, shown.tic]);
+  const loaded = useLoaded(key, () => open(job, ions, shown));
+  const images = loaded.value ?? [];
+  const single = images.length === 1 && images[0]?.channel === null ? images[0] : null;
+  const range = single && (shown.locked ? { low: shown.locked[0], high: shown.locked[1] } : (shown.range ?? single.range));
+  const layers = images.map((each): Layer => {
+    const colours = each.channel === null ? coloursOf(shown.map) : rampOf(each.channel);
+    return { image: each.image, range: range ?? each.range, colours };
+  });
+  const look = { mask: shown.mask, opacity: shown.ionOpacity, follow: Boolean(optical.value) && shown.follow };
+  const drawn = [loaded.key, shown.map, range?.low, range?.high, ...Object.values(look)];
+  const picture = useMemo(() => (layers.length ? paint(layers, job.dataset, look) : null), drawn);
+  const save = () => picture && savePicture(job, picture, title(images), single ? { map: shown.map, range: range ?? single.range } : null);
+  return (
+    <section class="viewer" aria-label="Ion image">
+      <Tools job={job} picture={picture} onSave={save} single={Boolean(single)} />
+      <div class="stage-row">
+        <Stage dataset={job.dataset} picture={picture} label={describeImage(images, job)} describe={(place) => describe(images, place, job)} busy={loaded.key !== key} />
+        {single && range && (
+          <ColourBar
+            map={shown.map}
+            range={range}
+            highest={single.highest}
+            locked={Boolean(shown.locked)}
+            onRange={(next) => update(shown.locked ? { locked: [next.low, next.high] } : { range: next })}
+            onLock={(lock) => update(lock ? { locked: [range.low, range.high] } : { locked: null, range })}
+            onReset={shown.locked || shown.range ? () => update({ locked: null, range: null }) : null}
+          />
+        )}
+      </div>
+      {loaded.error && <p class="problem" role="alert">{loaded.error}</p>}
+      <Channels job={job} images={images} />
+    </section>
+  );
+}
+
+const title = (images: Shown[]): string => images.map((each) => ionText(each.annotation)).join(", ");
+
+function describeImage(images: Shown[], job: Job): string {
+  const parts = images.map(({ annotation, highest }) => {
+    const share = `${count(annotation.points[0] ?? 0)} of ${count(job.dataset.pixels)} pixels have a signal`;
+    return `Image of ${ionText(annotation)}: ${share}, the highest intensity is ${intensity(highest)}`;
+  });
+  return parts.join(". ") || "No ion is chosen";
+}
+
+function describe(images: Shown[], place: number, job: Job): string {
+  if (!isSampled(job, place)) return "not sampled";
+  return images
+    .map(({ image, channel }) => (channel === null ? "" : `${CHANNELS[channel]?.name} `) + intensity(image[place] ?? 0))
+    .join(", ");
+}
+
+const masks = new WeakMap<Job, Uint8Array>();
+
+function isSampled(job: Job, place: number): boolean {
+  let mask = masks.get(job);
+  if (!mask) {
+    mask = new Uint8Array(job.dataset.width * job.dataset.height);
+    for (const sampled of job.dataset.sampled) mask[sampled] = 1;
+    masks.set(job, mask);
+  }
+  return Boolean(mask[place]);
+}
+
+interface ToolsProps {
+  job: Job;
+  picture: ImageData | null;
+  single: boolean;
+  onSave: () => void;
+}
+
+function Tools({ job, picture, single, onSave }: ToolsProps) {
+  const shown = state.value;
+  const toggle = (name: "clip" | "tic" | "mask", label: string, hint: string) => (
+    <button type="button" aria-pressed={shown[name]} title={hint} onClick={() => update({ [name]: !shown[name], range: null })}>
+      {label}
+    </button>
+  );
+  const zoom = (factor: number) => update({ view: zoomed(job.dataset, shown.view, factor, null) });
+  return (
+    <div class="tools" role="toolbar" aria-label="Ion image">
+      {single && (
+        <label class="map">
+          <span class="visually-hidden">Colour map</span>
+          <select value={shown.map} onChange={(event) => update({ map: event.currentTarget.value })}>
+            {MAPS.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </label>
+      )}
+      <div class="group">
+        {toggle("clip", "Clip hot spots", "End the colours at the 99th percentile of the pixels with a signal")}
+        {toggle("tic", "Normalise", "Divide each pixel by its total ion current, times the median of those")}
+        {toggle("mask", "Sampled area", "Show nothing where nothing was measured")}
+      </div>
+      <div class="group">
+        <button type="button" aria-label="Zoom out" title="Zoom out (−)" onClick={() => zoom(1 / 1.5)}>−</button>
+        <button type="button" title="Show the whole image (0)" disabled={!shown.view} onClick={() => update({ view: null })}>Fit</button>
+        <button type="button" aria-label="Zoom in" title="Zoom in (+)" onClick={() => zoom(1.5)}>+</button>
+      </div>
+      <OpticalTools job={job} picture={picture} />
+      <button type="button" class="push" onClick={onSave} title="Save what is shown, with its scale bar">Save PNG</button>
+    </div>
+  );
+}
+
+/** The ions of the colour channels, each with its range, and a way to take it out. */
+function Channels({ job, images }: { job: Job; images: Shown[] }) {
+  const { channels } = state.value;
+  if (!channels.some((id) => job.byId.has(id))) return null;
+  return (
+    <ul class="channels" aria-label="Colour channels">
+      {CHANNELS.map(({ name, colour }, place) => {
+        const annotation = job.byId.get(channels[place] ?? "");
+        const image = images.find((each) => each.channel === place);
+        return (
+          annotation && (
+            <li key={name}>
+              <span class="dot" style={{ background: css(colour) }} />
+              <Ion annotation={annotation} />
+              <span class="quiet">{image && `0 – ${intensity(image.range.high)}`}</span>
+              <button type="button" class="small" aria-label={`Take ${ionText(annotation)} out of ${name}`} onClick={() => update({ channels: replaced(place, "") })}>✕</button>
+            </li>
+          )
+        );
+      })}
+      <li><button type="button" class="small" onClick={() => update({ channels: ["", "", ""] })}>Back to one ion</button></li>
+    </ul>
+  );
+}
+
+/** The channels with another ion in one of them. */
+export function replaced(place: number, id: string): [string, string, string] {
+  const next: [string, string, string] = [...state.peek().channels];
+  next[place] = id;
+  return next;
+}
