@@ -38,11 +38,14 @@ demo: install ## simulate a dataset, annotate it, show the annotations
 	@$(BIN)/ionfleet simulate demo --name tissue --preset demo
 	@$(BIN)/ionfleet run demo/tissue.imzML --out demo/results
 
+# A process for each core; the tests of a file share what they start, so they stay together.
+PARALLEL := -n auto --dist loadfile
+
 test: .venv/dev.stamp ## all tests that need nothing from elsewhere
-	@$(BIN)/python -m pytest -m "not reference and not layers and not campaign" tests
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not reference and not layers and not campaign" tests
 
 campaign: .venv/dev.stamp ## the long tests: every grant taken out by a run, a hundred datasets at once, 200 seeds of faults
-	@$(BIN)/python -m pytest -m campaign --durations=0 tests
+	@$(BIN)/python -m pytest $(PARALLEL) -m campaign --durations=0 tests
 
 test-reference: .venv/dev.stamp ## compare with METASPACE's numbers (needs the reference data beside the project)
 	@$(BIN)/python -m pytest -m reference tests/reference
