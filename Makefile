@@ -42,8 +42,11 @@ demo: install ## simulate a dataset, annotate it, show the annotations
 	@$(BIN)/ionfleet simulate demo --name tissue --preset demo
 	@$(BIN)/ionfleet run demo/tissue.imzML --out demo/results
 
+# A process for each core; the tests of a file share what they start, so they stay together.
+PARALLEL := -n auto --dist loadfile
+
 test: .venv/dev.stamp ## all tests that need nothing from elsewhere
-	@$(BIN)/python -m pytest -m "not reference and not layers and not campaign and not extras" tests
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not reference and not layers and not campaign and not extras" tests
 
 test-browser: .venv/dev.stamp ## the tests of the page, which `make test` leaves out where there is no Chromium
 	@IONFLEET_BROWSER=required $(BIN)/python -m pytest -m browser tests/browser
@@ -55,7 +58,7 @@ screenshots: .venv/dev.stamp ## take the pictures of the documents from the page
 	@$(BIN)/python bench/screenshots.py --results demo/results --out docs/images
 
 campaign: .venv/dev.stamp ## the long tests: every grant taken out by a run, a hundred datasets at once, 200 seeds of faults
-	@$(BIN)/python -m pytest -m campaign --durations=0 tests
+	@$(BIN)/python -m pytest $(PARALLEL) -m campaign --durations=0 tests
 
 test-extras: .venv/extras.stamp ## the tests of what is optional: the Python client, the notebook, the converter of scoring models
 	@$(BIN)/python -m pytest -m "extras and not reference" tests

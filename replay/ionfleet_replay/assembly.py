@@ -40,21 +40,20 @@ def synthesize(app: Path, out: Path) -> Path:
         The app failed; the message ends with what it printed last.
     """
     digest = _digest(app)
-    stamp = out / STAMP
-    if stamp.is_file() and stamp.read_text() == digest:
+    if _is_of(out, digest):
         return out
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
         written = Path(scratch) / "assembly"
         _run(app, written)
         (written / STAMP).write_text(digest)
-        _put_in_place(written, out, Path(scratch) / "old")
+        _put_in_place(written, out, Path(scratch) / "old", digest)
     return out
 
 
-def _put_in_place(written: Path, out: Path, old: Path) -> None:
-    """Replace `out`; where another process was quicker, its assembly (of some state of the sources) is replaced too."""
-    while True:
+def _put_in_place(written: Path, out: Path, old: Path, digest: str) -> None:
+    """Replace `out`, unless another process was quicker to write it from the same sources: that may be in use."""
+    while not _is_of(out, digest):
         try:
             written.rename(out)
         except OSError:
@@ -62,8 +61,12 @@ def _put_in_place(written: Path, out: Path, old: Path) -> None:
                 raise
             shutil.rmtree(old, ignore_errors=True)
             out.rename(old)
-        else:
-            return
+
+
+def _is_of(out: Path, digest: str) -> bool:
+    """Return whether an assembly was written from the sources of a digest."""
+    stamp = out / STAMP
+    return stamp.is_file() and stamp.read_text() == digest
 
 
 def _run(app: Path, out: Path) -> None:

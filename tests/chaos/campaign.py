@@ -17,7 +17,7 @@ from ionfleet_replay import Nursery
 
 from .experiment import Material, Trial, attempt, make_material, undisturbed
 
-PROCESSES_PER_CORE = 3
+PROCESSES_PER_CORE = 4
 """A run mostly waits: for clients' retries, and for the two functions it may run at one time."""
 
 

@@ -47,7 +47,7 @@ def test_an_undisturbed_run_succeeds_with_several_tasks_of_each_stage(good: Evid
     assert len([key for key in good.work if key.startswith("isotopes/")]) >= 3
 
 
-@pytest.mark.parametrize("seed", [6, 18])
+@pytest.mark.parametrize("seed", [3, 5])
 def test_a_job_survives_a_seed_or_fails_with_its_true_reason(
     material: Material, expected: Mapping[str, bytes], nursery: Nursery, seed: int
 ) -> None:
