@@ -59,9 +59,10 @@ fuzz: .venv/fuzz.stamp ## fuzz every reader of what others write (SECONDS=60 for
 	@$(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) --folder .fuzz
 	@$(BIN)/python -m pytest -q --hypothesis-profile=deep tests/property/test_untrusted_inputs.py
 
-bench: install ## time the kernels and the local cloud's objects, each beside its floor
+bench: install ## time the kernels, the local cloud's objects and a whole run, each beside its floor
 	@$(BIN)/python bench/kernels.py
 	@$(BIN)/python bench/objects.py
+	@$(BIN)/python bench/job.py
 
 calibrate: install ## fit the estimate of costs anew (a minute of computing), and say how well it fits
 	@$(BIN)/python bench/calibrate.py

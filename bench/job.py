@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kernels import SECTION
 from processes import LOCAL_RUNTIME, Usage, measure
 from simulated import CACHE, Case, make
 
@@ -29,11 +30,9 @@ from ionfleet.formula import format_formula, parse_formula
 from ionfleet.imzml import index_imzml
 from ionfleet.spectra import Peaks, read_peaks
 from ionfleet_replay import synthesize
-from ionfleet_simulate.simulation import Simulation
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 IONFLEET = str(Path(sys.executable).with_name("ionfleet"))
-SECTION = Simulation(width=60, height=60, seed=4, peaks_per_spectrum=1050, ions=160)
 FORMULAS = 11_592
 GOALS = {"cold": 30.0, "warm": 8.0}
 """Seconds of wall time on two idle cores."""
