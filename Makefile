@@ -78,9 +78,10 @@ fuzz: .venv/fuzz.stamp ## fuzz every reader of what others write (SECONDS=60 for
 	@$(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) --folder .fuzz
 	@$(BIN)/python -m pytest -q --hypothesis-profile=deep tests/property/test_untrusted_inputs.py
 
-bench: install ## time the kernels and the local cloud's objects, each beside its floor
+bench: install ## time the kernels, the local cloud's objects and a whole run, each beside its floor
 	@$(BIN)/python bench/kernels.py
 	@$(BIN)/python bench/objects.py
+	@$(BIN)/python bench/job.py
 
 bench-page: .venv/dev.stamp ## open the page of 5,000 annotations of 500×500 pixels: time and memory (needs Chromium)
 	@$(BIN)/python bench/page.py

@@ -5,27 +5,127 @@ CPU seconds of this process, the least of three repetitions. Input is simulated 
 
 from __future__ import annotations
 
+import io
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from cpyMSpec.spectrum import ims as library
 
+from ionfleet.centroiding import MIN_ABUNDANCE
 from ionfleet.chaos import SparseImages, measure_of_chaos
-from ionfleet.chunks import compute_chunk
+from ionfleet.chunks import IonTable, compute_chunk
 from ionfleet.databases import bundled_database, read_database
-from ionfleet.index import Grid
+from ionfleet.extraction import find_windows, gather
+from ionfleet.imzml import index_imzml
+from ionfleet.index import Grid, SpectraIndex
 from ionfleet.ions import IonSettings
 from ionfleet.isotopes import Instrument, centroids
 from ionfleet.measure import Patterns, Settings, measure
-from ionfleet.runs import encode_run, sort_peaks
+from ionfleet.runs import SortedPeaks, encode_run, index_run, sort_peaks
+from ionfleet.spectra import Peaks, read_peaks
+from ionfleet.store import MemoryStore
+from ionfleet_simulate.dataset import write_dataset
+from ionfleet_simulate.simulation import Simulation
 
 T = TypeVar("T")
 
-PIXELS = 60
-PEAKS = 3_000_000
-FORMULAS = 300
+SECTION = Simulation(width=60, height=60, seed=4, peaks_per_spectrum=1050, ions=160)
+FORMULAS = 600
 INSTRUMENT = Instrument("orbitrap", sigma=0.000619, charge=1)
+SIDE = 60
+IMAGES = 300
+
+
+def main() -> None:
+    """Measure and print."""
+    formulas = read_database(bundled_database(), "core").formulas[:: 3774 // FORMULAS]
+    ions = compute_chunk(formulas, 0, len(formulas), IonSettings(adducts=("+H", "+Na", "+K")), INSTRUMENT)
+    show_patterns(ions)
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = write_dataset(SECTION, Path(folder), "section")
+        imzml, ibd = dataset.imzml.read_bytes(), dataset.ibd.read_bytes()
+    index = index_imzml(io.BytesIO(imzml), len(imzml), len(ibd))
+    peaks = show_sort(index, ibd)
+    show_annotation(peaks, ions, index.geometry())
+    for name, share in (("half", 0.5), ("a twentieth", 0.05)):
+        show_chaos(name, share)
+    line("peak memory of this process", peak_mb(), "MB RSS")
+
+
+def show_patterns(ions: IonTable) -> None:
+    """Show isotope patterns beside the part of them that is the library's: to list isotopologues."""
+    some = ions.ion.to_pylist()[:6000]
+
+    def isotopologues() -> None:
+        for ion in some:
+            library.spectrum_free(library.spectrum_new_from_sf_thr(ion.encode(), MIN_ABUNDANCE, 1))
+
+    floor, _ = cpu_seconds(isotopologues)
+    seconds, _ = cpu_seconds(lambda: centroids(some, INSTRUMENT))
+    note = f"goal 60; {seconds / floor:.2f} × the library's list of isotopologues"
+    line("isotope pattern", seconds / len(some) * 1e6, "µs/ion", note)
+
+
+def show_sort(index: SpectraIndex, ibd: bytes) -> SortedPeaks:
+    """Show sorting, from the ibd's bytes to the object written, and return the sorted peaks."""
+    pixels = index.geometry().pixel
+
+    def read() -> Peaks:
+        return read_peaks(index, 0, len(index), lambda start, length: ibd[start : start + length])
+
+    def run() -> SortedPeaks:
+        found = read()
+        peaks, store = sort_peaks(found.mz, found.intensity, pixels[found.spectrum]), MemoryStore()
+        store.create("run", encode_run(peaks))
+        store.create("index", index_run(peaks, 0, np.empty(0, np.float32)).to_bytes())
+        return peaks
+
+    found = read()
+    floor, _ = cpu_seconds(lambda: ordered(found))
+    seconds, peaks = cpu_seconds(run)
+    note = f"goal 2.5; {seconds / floor:.2f} × argsort and gathers of {len(peaks):,} peaks ({floor:.3g} s)"
+    line("sort a run, from the ibd to the object", seconds, "s", note)
+    line("floor: a copy of the ibd in memory", cpu_seconds(lambda: bytearray(ibd))[0], "s", f"{len(ibd):,} bytes")
+    return peaks
+
+
+def ordered(peaks: Peaks) -> tuple[np.ndarray, ...]:
+    """Sort peaks in the plainest way."""
+    order = np.argsort(peaks.mz, kind="stable")
+    return peaks.mz[order], peaks.intensity[order], peaks.spectrum[order]
+
+
+def show_annotation(peaks: SortedPeaks, ions: IonTable, grid: Grid) -> None:
+    """Show measuring in both modes, beside finding the windows and gathering the intensities in them."""
+    patterns = Patterns(ions.mz, ions.intensity, ions.target)
+
+    def points() -> int:
+        _, index = gather(find_windows(peaks.mz, ions.mz, 3))
+        return len(peaks.intensity[index])
+
+    floor, count = cpu_seconds(points)
+    for name, metaspace in (("annotation", False), ("annotation, METASPACE's way", True)):
+        settings = Settings(ppm=3, metaspace=metaspace, single_precision=metaspace)
+        seconds, _ = cpu_seconds(lambda settings=settings: list(measure(peaks, patterns, grid, settings)))  # type: ignore[misc]
+        note = f"goal 10; {seconds / floor:.1f} × a look-up of {len(ions):,} ions and {count:,} points"
+        line(name, seconds / len(ions) * 1e6, "µs/ion", note)
+
+
+def show_chaos(name: str, share: float) -> None:
+    """Show the measure of chaos of noise in a share of the pixels, beside a copy of the dense images."""
+    rng = np.random.default_rng(1)
+    values = rng.random((IMAGES, SIDE, SIDE)) * (rng.random((IMAGES, SIDE, SIDE)) < share)
+    stack = values.astype(np.float32)
+    image, y, x = np.nonzero(stack)
+    images = SparseImages(image, y, x, stack[image, y, x], IMAGES)
+    floor, _ = cpu_seconds(stack.copy)
+    seconds, _ = cpu_seconds(lambda: measure_of_chaos(images, SIDE, SIDE))
+    note = f"{seconds / floor:.0f} × a copy of the {SIDE}×{SIDE} pixels"
+    line(f"chaos of noise, {name} of the pixels", seconds / IMAGES * 1e6, "µs/image", note)
 
 
 def cpu_seconds(work: Callable[[], T]) -> tuple[float, T]:
@@ -38,65 +138,15 @@ def cpu_seconds(work: Callable[[], T]) -> tuple[float, T]:
     return min(times), result
 
 
+def peak_mb() -> float:
+    """Return the most memory that this process has held."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
+
+
 def line(name: str, value: float, unit: str, note: str = "") -> None:
     """Print one figure."""
-    print(f"{name:42s} {value:10.3g} {unit:12s} {note}")
-
-
-def main() -> None:
-    """Measure and print."""
-    rng = np.random.default_rng(1)
-    formulas = read_database(bundled_database(), "core").formulas[::12][:FORMULAS]
-    ions = compute_chunk(formulas, 0, len(formulas), IonSettings(adducts=("+H", "+Na", "+K")), INSTRUMENT)
-
-    some = ions.ion.to_pylist()[:1000]
-    seconds, _ = cpu_seconds(lambda: centroids(some, INSTRUMENT))
-    line("isotope pattern", seconds / len(some) * 1e6, "µs/ion")
-
-    mz = _peaks_near(ions.mz, rng)
-    intensity = rng.gamma(2, 500, PEAKS).astype(np.float32)
-    pixel = rng.integers(0, PIXELS * PIXELS, PEAKS).astype(np.uint32)
-    floor, _ = cpu_seconds(lambda: _floor(mz, intensity, pixel))
-    seconds, peaks = cpu_seconds(lambda: sort_peaks(mz, intensity, pixel))
-    line("sort a run", seconds, "s", f"{seconds / floor:.2f} × argsort and gathers of {PEAKS:,} peaks")
-    seconds, _ = cpu_seconds(lambda: encode_run(peaks))
-    line("encode a run", seconds, "s", f"{seconds / floor:.2f} × the same")
-
-    index = np.arange(PIXELS * PIXELS)
-    grid = Grid(PIXELS, PIXELS, 0, 0, index.astype(np.uint32), index)
-    patterns = Patterns(ions.mz, ions.intensity, ions.target)
-    seconds, batches = cpu_seconds(lambda: list(measure(peaks, patterns, grid, Settings(ppm=3))))
-    points = sum(int(measured.points.sum()) for measured, _ in batches)
-    line(
-        "measure",
-        seconds / len(ions) * 1e6,
-        "µs/ion",
-        f"{len(ions):,} ions, {points:,} points in the windows of those kept",
-    )
-
-    for name, share in (("chaos of noise, half the pixels", 0.5), ("chaos of noise, a twentieth of the pixels", 0.05)):
-        images = _noise(share, rng)
-        seconds, _ = cpu_seconds(lambda images=images: measure_of_chaos(images, PIXELS, PIXELS))  # type: ignore[misc]
-        line(name, seconds / images.count * 1e6, "µs/image", f"{PIXELS}×{PIXELS} pixels")
-
-
-def _peaks_near(centres: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return m/z of which half lie at the ions' centroids, with 1 ppm of jitter, and half anywhere."""
-    planted = rng.choice(centres[centres > 0][:400], PEAKS // 2)
-    planted = planted * (1 + 1e-6 * rng.standard_normal(len(planted)))
-    return rng.permutation(np.concatenate([planted, rng.uniform(100, 1200, PEAKS - len(planted))]))
-
-
-def _floor(mz: np.ndarray, intensity: np.ndarray, pixel: np.ndarray) -> tuple[np.ndarray, ...]:
-    order = np.argsort(mz, kind="stable")
-    return mz[order], intensity[order], pixel[order]
-
-
-def _noise(share: float, rng: np.random.Generator) -> SparseImages:
-    """Return images of random values in a random share of the pixels."""
-    stack = (rng.random((300, PIXELS, PIXELS)) * (rng.random((300, PIXELS, PIXELS)) < share)).astype(np.float32)
-    image, y, x = np.nonzero(stack)
-    return SparseImages(image, y, x, stack[image, y, x], len(stack))
+    print(f"{name:42s} {value:10.3g} {unit:12s} {note}", flush=True)
 
 
 if __name__ == "__main__":

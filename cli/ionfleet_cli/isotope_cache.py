@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 PREFIX = "isotopes/"
 """Where chunks are in the work bucket."""
 SUFFIX = ".parquet"
+
+_NAME = re.compile("[0-9a-f]{40}-[0-9a-f]{40}")
+"""What is named otherwise is not ours."""
 
 MOST_FILES = 400
 """Chunks that are kept: a cloud holds each of them open."""
@@ -85,7 +89,7 @@ class IsotopeCache:
                 path.unlink()
 
     def _files(self) -> list[Path]:
-        return sorted(self._folder.glob(f"*-*{SUFFIX}"))
+        return sorted(path for path in self._folder.glob(f"*{SUFFIX}") if _NAME.fullmatch(path.stem))
 
 
 def default_folder() -> Path:

@@ -14,8 +14,8 @@ from ionfleet_replay import AccessDecided, Cloud, EventLost, ExecutionEnded, Inv
 
 Found = TypeVar("Found")
 
-POLL = 0.1
-"""Seconds between two looks at what is waited for: each is a call that the cloud has to answer beside its work."""
+POLL = 0.5
+"""Seconds between two looks at what is waited for while no function ends, each a call that the cloud has to answer."""
 
 REST_CHECK = 2.0
 """Seconds between two looks at whether the cloud does anything at all."""
@@ -97,12 +97,15 @@ class Watch:
         return list(self._denials)
 
     def _listen(self, seconds: float) -> None:
-        """Hand over the observations that are there, and those of some seconds to come."""
+        """Hand over observations for some seconds, or until a function has ended and no more of them are there."""
         until = time.monotonic() + seconds
+        ended = False
         try:
             while True:
-                left = until - time.monotonic()
-                self._take(self._observations.get(timeout=left) if left > 0 else self._observations.get_nowait())
+                left = 0.0 if ended else until - time.monotonic()
+                observation = self._observations.get(timeout=left) if left > 0 else self._observations.get_nowait()
+                ended |= isinstance(observation, InvocationEnded | ExecutionEnded)
+                self._take(observation)
         except Empty:
             return
 

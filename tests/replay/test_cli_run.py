@@ -42,14 +42,23 @@ class Workplace:
     def database(self) -> Path:
         return self.folder / "small.csv"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of commands, whose caches are in the folder."""
+        return {**os.environ, "XDG_CACHE_HOME": str(self.folder / "caches")}
+
     def ionfleet(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [*IONFLEET, *map(str, arguments)]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120, env=self.environment
+        )
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         command = [*IONFLEET, *map(str, arguments)]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return subprocess.Popen(command, cwd=self.folder, text=True, start_new_session=True, **streams)
+        return subprocess.Popen(
+            command, cwd=self.folder, text=True, start_new_session=True, env=self.environment, **streams
+        )
 
 
 def write_database(path: Path) -> None:
@@ -103,6 +112,20 @@ def test_the_folder_of_results_holds_what_was_promised(workplace: Workplace) -> 
     images = {path.name for path in (out / "ion_images").iterdir()}
     assert {f"{formula}{adduct}_0.png" for formula, adduct in found} <= images
     assert json.loads((out / "summary.json").read_text())["images"] == len(images)
+
+
+@pytest.mark.usefixtures("finished")
+def test_isotope_patterns_are_not_computed_again(workplace: Workplace) -> None:
+    done = workplace.ionfleet("run", workplace.dataset, "--database", workplace.database, "--out", "again")
+    assert done.returncode == 0, done.stdout + done.stderr
+    before, now = (
+        json.loads((workplace.folder / out / "summary.json").read_text())["stages"] for out in ("out", "again")
+    )
+    assert before["isotopes"]["invocations"] > 0
+    assert now["isotopes"]["invocations"] == 0
+    for name in ("metrics.parquet", "annotations.parquet"):
+        again, first = (pq.read_table(workplace.folder / out / name) for out in ("again", "out"))
+        assert again.equals(first), name
 
 
 def test_the_annotations_are_shown_best_first(finished: subprocess.CompletedProcess[str]) -> None:

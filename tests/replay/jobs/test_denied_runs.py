@@ -28,7 +28,15 @@ def test_a_run_that_cannot_even_say_how_it_failed_names_what_was_denied(
 ) -> None:
     crippled = assembly_without(assembly, tmp_path / "assembly", policy, "s3:PutObject")
     (tmp_path / "lipids.tsv").write_bytes(database)
-    options = ["--database", str(tmp_path / "lipids.tsv"), "--assembly", str(crippled), "--out", str(tmp_path / "out")]
+    options = [
+        "--database",
+        str(tmp_path / "lipids.tsv"),
+        "--assembly",
+        str(crippled),
+        "--out",
+        str(tmp_path / "out"),
+        "--no-cache",
+    ]
     command = [*IONFLEET, "run", str(dataset.imzml), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 1, done.stdout + done.stderr
