@@ -119,10 +119,12 @@ def show(case: Case, made: Made, usage: Usage, summary: dict[str, Any]) -> None:
     ions = summary["ions"]["distinct"]
     print(f"{size}, {case.formulas:,} formulas, {ions:,} ions, {summary['images']:,} images")
     line("run", usage.wall, "s", f"{usage.cpu:.1f} s of CPU, {len(os.sched_getaffinity(0))} cores")
+    line(LOCAL_RUNTIME, usage.role_cpu[LOCAL_RUNTIME], "s of CPU", "start of Python and of the cloud included")
     line("no function computes", usage.waiting / usage.wall * 100, "%", "of the run, after its first function began")
     line("all processes together", usage.pss_mb, "MB PSS")
     line(LOCAL_RUNTIME, usage.peak_pss_mb[LOCAL_RUNTIME], "MB PSS", "of its largest process")
     line("largest function", _largest(usage.peak_pss_mb), "MB PSS", f"{_largest(usage.peak_rss_mb):.0f} MB RSS")
+    print({role: round(seconds, 1) for role, seconds in usage.role_cpu.items()})
     print("| stage | invocations | seconds in functions | peak memory, MB RSS | memory, MB |\n|---|---|---|---|---|")
     for name, stage in summary["stages"].items():
         limit = stage["gb_seconds"] / stage["billed_seconds"] * 1024

@@ -18,6 +18,7 @@ INTERVAL = 0.1
 """Seconds between two samples."""
 LOCAL_RUNTIME = "local runtime"
 """The role of every process that runs no function."""
+_TICK = 1.0 / os.sysconf("SC_CLK_TCK")
 _MB = 1024.0  # the kernel tells kB
 
 
@@ -33,6 +34,8 @@ class Usage:
         The most that all processes held together.
     peak_pss_mb, peak_rss_mb
         The most that one process of each role held: a function's name, or `LOCAL_RUNTIME`.
+    role_cpu
+        CPU seconds by role, as far as the samples saw them.
     waiting
         Seconds, of those after a function first ran, in which no function computed: what is the local runtime's.
     output
@@ -45,8 +48,8 @@ class Usage:
     pss_mb: float = 0.0
     peak_pss_mb: dict[str, float] = field(default_factory=dict)
     peak_rss_mb: dict[str, float] = field(default_factory=dict)
+    role_cpu: dict[str, float] = field(default_factory=dict)
     waiting: float = 0.0
-    ticks: dict[int, tuple[str, float]] = field(default_factory=dict)
     output: str = ""
 
 
@@ -110,9 +113,10 @@ class _Watch:
             together += pss
             _raise(self._usage.peak_pss_mb, role, pss)
             _raise(self._usage.peak_rss_mb, role, rss)
-            if role != LOCAL_RUNTIME:
-                computing |= ticks > self._ticks.get(pid, 0)
-                self._ticks[pid] = ticks
+            used = ticks - self._ticks.get(pid, 0)
+            self._ticks[pid] = ticks
+            self._usage.role_cpu[role] = self._usage.role_cpu.get(role, 0.0) + used * _TICK
+            computing |= role != LOCAL_RUNTIME and used > 0
         self._usage.pss_mb = max(self._usage.pss_mb, together)
         if self._begun and not computing:
             self._usage.waiting += now - self._at

@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from ionfleet_replay.account import Account
 from ionfleet_replay.activity import Activity
@@ -22,6 +23,7 @@ from ionfleet_replay.environment import (
 )
 from ionfleet_replay.errors import ReplayError
 from ionfleet_replay.faults import Faults, Kind
+from ionfleet_replay.memory import Expectations, available_mb
 from ionfleet_replay.observations import Invocation, InvocationEnded, Observer
 from ionfleet_replay.paths import Json
 from ionfleet_replay.slots import Slots
@@ -55,7 +57,7 @@ def _ignore() -> None:
 
 
 class Functions:
-    """The registry of functions. `workers` bounds how many handlers run at one time on this machine."""
+    """The registry of functions. `workers` and its memory bound how many handlers run at one time on this machine."""
 
     def __init__(
         self,
@@ -70,7 +72,8 @@ class Functions:
         self.workers = workers
         self._account = account
         self._background = background
-        self._slots = Slots(workers)
+        self._slots = Slots(workers, available_mb())
+        self._expected = Expectations()
         self._activity = activity
         self._observer = observer
         self._faults = faults
@@ -163,7 +166,8 @@ class Functions:
 
     async def _run(self, function: Function, request: Request, begun: Callable[[], None], *, urgent: bool) -> Answer:
         try:
-            async with self._slots.place(urgent=urgent):
+            memory = partial(self._expected.of, function.arn, function.memory_mb)
+            async with self._slots.place(urgent=urgent, memory=memory):
                 begun()
                 environment = self._environment(function, request.version)
                 self._busy[environment.access_key] = environment
@@ -171,6 +175,7 @@ class Functions:
                 del self._busy[environment.access_key]
                 if environment.alive:
                     await self._keep(environment)
+            self._expected.learn(function.arn, result.peak_mb)
             self._record(function, request, result)
             return Answer(result.payload, result.error, request.version)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ionfleet.errors import InvalidDatasetError
+from ionfleet.imzml.checks import MAX_POINTS
 
 from .imzml_files import SMALL, Dataset, Place, at_offsets, document, header, make, spectrum_xml
 from .imzml_files import ZLIB as ZLIB_TERM
@@ -156,3 +157,10 @@ def test_spectra_written_in_another_order_are_not_taken_for_wrapped() -> None:
     dataset = at_offsets(backwards, POINTS, 16 + 5 * STEP)
     assert dataset.codes() == []
     assert dataset.index().mz_offset.tolist() == [mz for mz, _ in backwards]
+
+
+def test_spectra_that_share_bytes_may_not_have_points_without_end():
+    points = MAX_POINTS // 8
+    few, many = (at_offsets([(16, 16)] * spectra, points, 16 + 8 * points) for spectra in (8, 9))
+    assert few.codes() == []
+    assert many.codes() == [("error", "too-many-points")]

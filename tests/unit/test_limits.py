@@ -84,6 +84,84 @@ inspect_database(data, "wide")
     assert grown < specification.PLANNER.memory_mb * USABLE_SHARE / 8
 
 
+def test_a_database_that_unpacks_without_end_is_unpacked_to_the_limit_only() -> None:
+    """More than a gigabyte of rows in a few megabytes of gzip: members may follow each other."""
+    grown = peak_mb("""
+import gzip
+from ionfleet.databases import inspect_database
+member = gzip.compress(b"1\\tx\\tC6H12O6\\n" * 900_000)
+data = gzip.compress(b"id\\tname\\tformula\\n") + member * 100
+---
+assert "256 MiB" in inspect_database(data, "bomb.tsv.gz")[1][0].message
+""")
+    assert grown < specification.PLANNER.memory_mb * USABLE_SHARE - 200
+
+
+def test_a_hundred_thousand_rows_take_a_tenth_of_what_the_planner_has_for_a_million() -> None:
+    grown = peak_mb("""
+from ionfleet.databases import Database, inspect_database
+names = "".join(f"M{n}\\t{'long name ' * 8}{n}\\tC{n % 90 + 1}H{n % 97 + 1}O{n % 53 + 1}\\n" for n in range(100_000))
+data = ("id\\tname\\tformula\\n" + names).encode()
+---
+database, findings = inspect_database(data, "many")
+assert database is not None and database.table.num_rows == 100_000
+assert len(Database.from_parquet(database.to_parquet()).formulas) > 80_000 and database.digest
+""")
+    assert grown < specification.PLANNER.memory_mb * USABLE_SHARE / 10
+
+
+def test_an_array_that_unpacks_without_end_is_unpacked_to_its_length_only() -> None:
+    grown = peak_mb("""
+import zlib
+import numpy as np
+from ionfleet.errors import InvalidDatasetError
+from ionfleet.index import ZLIB, DatasetHeader, SpectraIndex
+from ionfleet.spectra import read_peaks
+packer = zlib.compressobj(9)
+data = b"".join(packer.compress(bytes(1 << 24)) for _ in range(16)) + packer.flush()
+one = lambda value, dtype: np.array([value], dtype)
+array = [one(0, np.int64), one(1000, np.int64), one(len(data), np.int64), one(ZLIB, np.uint8)]
+index = SpectraIndex(DatasetHeader(1, 1000), one(1, np.int32), one(1, np.int32), *array, *array)
+---
+try:
+    read_peaks(index, 0, 1, lambda start, length: data[start : start + length])
+    raise AssertionError("256 MB were taken for 1,000 points")
+except InvalidDatasetError:
+    pass
+""")
+    assert grown < 20
+
+
+def test_a_million_spectra_are_indexed_in_half_a_gigabyte() -> None:
+    """A twentieth of them, in a tenth of it: what encodes a row group takes as much however many there are."""
+    grown = peak_mb("""
+from ionfleet.imzml import inspect_imzml
+from tests.unit.imzml_files import Place, header, spectrum_xml
+
+class Stream:
+    def __init__(self, spectra):
+        self.parts = self.written(spectra)
+    def written(self, spectra):
+        yield header() + f'<spectrumList count="{spectra}">'
+        for n in range(spectra):
+            where = 16 + 120 * n
+            yield spectrum_xml(n % 1000, n // 1000, Place(where, 10, 80), Place(where + 80, 10, 40))
+        yield "</spectrumList></run></mzML>"
+    def read(self, size):
+        return next(self.parts, "").encode()
+
+def index(spectra):
+    found, _ = inspect_imzml(Stream(spectra), 1 << 30, 1 << 30)
+    assert len(found) == spectra
+    found.to_parquet()
+
+index(100)
+---
+index(50_000)
+""")
+    assert grown < 50
+
+
 def test_a_row_without_end_is_not_held() -> None:
     grown = peak_mb("""
 from ionfleet.databases import inspect_database

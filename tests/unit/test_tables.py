@@ -12,11 +12,13 @@ import pytest
 
 from ionfleet.chunks import matrix_column
 from ionfleet.databases import Database
+from ionfleet.errors import OutOfBudgetError
 from ionfleet.fdr import fdr_v1, fdr_v3
 from ionfleet.formula import ion_mz
 from ionfleet.ions import IonSettings, ion_pairs, modifier_table
 from ionfleet.tables import (
     CSV_COLUMNS,
+    LISTED_BYTES,
     CsvHead,
     annotation_table,
     annotations_csv,
@@ -199,6 +201,15 @@ def test_annotations_are_the_best_first_then_by_name() -> None:
         ("C6H12O6", "+Na", "C6H12O6+Na+"),
         ("C9H8O4", "+H", "C9H8O4+H+"),
     ]
+
+
+def test_molecules_of_all_annotations_beyond_what_merge_holds_are_refused(monkeypatch) -> None:
+    db = database(*((f"id{n}", "name", "C6H12O6") for n in range(10)), ("x", "other", "C3H7NO2"))
+    once, twice = {"C6H13O6": 0.5, "C3H8NO2": 0.5}, {"C6H13O6": 0.5, "C6H12O6Na": 0.5}
+    monkeypatch.setattr("ionfleet.tables.MAX_LISTED", 10 * (LISTED_BYTES + 7) + LISTED_BYTES + 6)
+    assert annotate(db, once).num_rows == 2
+    with pytest.raises(OutOfBudgetError, match=r"annotations of 'db' .* C6H12O6 alone has 10 molecules"):
+        annotate(db, twice)
 
 
 def test_annotations_have_a_false_discovery_rate_up_to_one_half() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 
 from ionfleet.chunks import matrix_of
 from ionfleet.databases import Database
+from ionfleet.errors import OutOfBudgetError
 from ionfleet.fdr import fdr_v1, fdr_v3
 from ionfleet.formula import ion_mzs
 from ionfleet.ions import IonSettings, ModifierTable, ion_pairs, modifier_table
@@ -28,6 +30,11 @@ Column: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 
 SHOWN_FDR = 0.5
 """Annotations are targets with msm above 0 and an FDR up to this."""
+
+MAX_LISTED = 256 << 20
+"""Bytes of the molecules of all annotations: merge holds them as text, as a table and as a file."""
+LISTED_BYTES = 16
+"""Of a molecule, beside its id and name."""
 
 CSV_COLUMNS = (
     "group", "datasetName", "datasetId", "formula", "adduct", "chemMod", "neutralLoss", "ion", "mz", "massError",
@@ -167,6 +174,12 @@ def annotation_table(metrics: pa.Table, database: Database, settings: IonSetting
     A row has the scores; per isotope peak the theoretical m/z and intensity, the observed mean m/z and its standard
     deviation, total and maximum intensity and number of points; the molecules of its formula, and what it may be
     confused with.
+
+    Raises
+    ------
+    OutOfBudgetError
+        The molecules of all annotations are more text than the function that lists them can hold.
+
     """
     fdr = metrics.column("fdr").to_numpy()  # NaN, which no comparison passes, where there is none
     shown = metrics.column("is_target").to_numpy() & (metrics.column("msm").to_numpy() > 0) & (fdr <= SHOWN_FDR)
@@ -180,19 +193,36 @@ def annotation_table(metrics: pa.Table, database: Database, settings: IonSetting
     formulas = _texts(table, "formula")
     sign = "+" if charge > 0 else "-"
     names = [formula + modifier.text + sign for formula, modifier in zip(formulas, modifiers, strict=True)]
-    molecules = [database.molecules_of(formula) for formula in formulas]
-    ids = [_texts(part, "id") for part in molecules]
+    molecules = _molecules(database, formulas)
+    ids = [molecules[formula][0] for formula in formulas]
     extra: dict[str, Column] = {
         "ion": pa.array(names, pa.string()),
         "chem_mod": pa.array([modifier.chem_mod for modifier in modifiers], pa.string()),
         "neutral_loss": pa.array([modifier.neutral_loss for modifier in modifiers], pa.string()),
         "adduct": pa.array([modifier.adduct for modifier in modifiers], pa.string()),
-        "molecule_names": _lists([_texts(part, "name") for part in molecules]),
+        "molecule_names": _lists([molecules[formula][1] for formula in formulas]),
         "molecule_ids": _lists(ids),
     }
     for name, column in (extra | _isomers(table, names, ids) | _isobars(table, names, ppm)).items():
         table = table.append_column(name, column)
     return table
+
+
+def _molecules(database: Database, formulas: Sequence[str]) -> dict[str, tuple[list[str], list[str]]]:
+    """Return ids and names of the molecules of each formula, unless all that annotations would list is too much."""
+    listed: dict[str, tuple[list[str], list[str]]] = {}
+    size = 0
+    for formula, times in Counter(formulas).items():
+        part = database.molecules_of(formula)
+        ids, names = listed[formula] = _texts(part, "id"), _texts(part, "name")
+        size += times * sum(LISTED_BYTES + len(id_) + len(name) for id_, name in zip(ids, names, strict=True))
+        if size > MAX_LISTED:
+            raise OutOfBudgetError(
+                f"The annotations of {database.name!r} with their molecules have more than {MAX_LISTED:,} bytes; "
+                f"{formula} alone has {len(ids):,} molecules. Give fewer adducts, neutral_losses or "
+                "chemical_modifications, choose molecule_classes, or split the database."
+            )
+    return listed
 
 
 def _isomers(table: pa.Table, names: Sequence[str], ids: Sequence[Sequence[str]]) -> dict[str, Column]:

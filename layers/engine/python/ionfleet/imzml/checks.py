@@ -16,6 +16,8 @@ from ionfleet.index import ARRAY_DTYPES, TYPE_MASK, ZLIB
 
 MAX_PIXELS = 1 << 25
 """Of the box around all coordinates: what a function has the memory to render; METASPACE takes 4.5 million."""
+MAX_POINTS = 1 << 38
+"""Of all spectra together: three terabytes, beyond which the tasks are too many to plan. Arrays may share bytes."""
 _ITEM_BYTES = np.array([dtype.itemsize for dtype in ARRAY_DTYPES], np.int64)
 _TURN = 1 << 32
 _MAX_BYTES = 1 << 50
@@ -59,6 +61,7 @@ def check_arrays(columns: Columns, ibd_size: int, log: FindingLog) -> Columns:
     for role in ROLES:
         _check_inside(checked, role, ibd_size, notes)
         del checked[f"{role}_encoded"]
+    _check_sum(checked, log)
     return checked
 
 
@@ -148,6 +151,18 @@ def _check_inside(columns: Columns, role: str, ibd_size: int, notes: _Notes) -> 
         )
 
     notes.error("beyond-ibd", (taken > 0) & ((offset < 0) | (offset > ibd_size - taken)), beyond)
+
+
+def _check_sum(columns: Columns, log: FindingLog) -> None:
+    # Impossible lengths, which are noted by themselves, take no bytes.
+    possible = columns["intensity_bytes"] > 0
+    points = float(columns["intensity_length"][possible].sum(dtype=np.float64))
+    if points > MAX_POINTS:
+        message = (
+            f"The spectra have {points:,.0f} points together, more than {MAX_POINTS:,}; where arrays share bytes of "
+            "the ibd they can be more than it holds. Split the dataset, or export it again."
+        )
+        log.error("too-many-points", message)
 
 
 def _unwrapped(columns: Columns, ibd_size: int, log: FindingLog) -> Columns:
