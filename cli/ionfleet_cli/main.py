@@ -274,6 +274,29 @@ def export(
         make(results, out, Wanted(tables, tuple(ion or ()), colours, fdr, database), terminal.output())
 
 
+@application.command("annotate-again", epilog=EPILOG)
+def annotate_again(
+    results: options.ResultsPlace,
+    database: options.AgainDatabase,
+    dataset: options.AgainDataset = None,
+    input_bucket: options.InputBucket = None,
+    out: options.Out = None,
+    debug: options.Debug = False,
+) -> None:
+    """Do what a job did with another database; in the cloud, on the runs that are sorted already.
+
+    [bold]Examples[/bold]
+
+    ionfleet annotate-again brain-results --database lipids.tsv
+
+    ionfleet annotate-again s3://bucket/results/ds-…/job-… --database lipids.tsv --input-bucket ionfleet-input
+    """
+    with error_boundary(debug=debug):
+        from ionfleet_cli import again
+
+        again.annotate_again(results, database, dataset, input_bucket, out, terminal.output())
+
+
 @application.command(epilog=EPILOG)
 def image(
     dataset: options.SortedDataset,

@@ -258,6 +258,17 @@ ExportFdr = Annotated[float, typer.Option("--fdr", min=0, max=1, help="Annotatio
 ExportDatabase = Annotated[
     str | None, typer.Option("--database", help="Annotations with this database.", show_default="the first")
 ]
+AgainDatabase = Annotated[
+    Path, typer.Option("--database", metavar="FILE", help="The other database, a table as TSV or CSV.")
+]
+AgainDataset = Annotated[
+    Path | None,
+    typer.Option("--dataset", metavar="DATASET.imzML", help="Of results in a folder.", show_default="beside RESULTS"),
+]
+InputBucket = Annotated[
+    str | None,
+    typer.Option("--input-bucket", envvar="IONFLEET_INPUT_BUCKET", help="Of results in the cloud.", show_default=False),
+]
 SortedDataset = Annotated[
     str,
     typer.Argument(metavar="DATASET", help="An imzML file, or s3://WORK_BUCKET/datasets/ds-…/ of one in the cloud."),

@@ -22,6 +22,7 @@ BEST = 15
 """Annotations that are shown."""
 
 NAMES_LENGTH = 60
+SAMPLE_LENGTH = 100
 LEVELS = ("5", "10", "20", "50")
 COLUMNS = ["ion", "adduct", "mz", "msm", "fdr", "molecule_names", "database"]
 
@@ -69,6 +70,7 @@ def _show_summary(summary: Mapping[str, Any], console: Console) -> None:
     dataset, ions = summary["dataset"], summary["ions"]
     facts = {
         "dataset": f"{dataset['name']} ({dataset['id']})",
+        **_sample(summary["metadata"]),
         "pixels": f"{dataset['pixels']:,} ({dataset['spectra']:,} spectra)",
         "peaks": f"{dataset['peaks']:,}",
         "ions": f"{ions['targets']:,} targets, {ions['decoys']:,} decoys, {ions['scored']:,} scored",
@@ -79,6 +81,12 @@ def _show_summary(summary: Mapping[str, Any], console: Console) -> None:
         "cost": f"≈ {in_dollars(summary['cost']['usd'])} on AWS, at this machine's speed",
     }
     terminal.print_facts(facts, console)
+
+
+def _sample(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was said of the sample, as far as it is said in words and numbers and fits into a line."""
+    said = ", ".join(f"{name}: {value}" for name, value in metadata.items() if not isinstance(value, dict | list))
+    return {"sample": shortened(said, SAMPLE_LENGTH)} if said else {}
 
 
 def _annotation_counts(annotations: Mapping[str, Mapping[str, int]]) -> dict[str, str]:

@@ -106,7 +106,7 @@ def prepare(
     except InvalidConfigurationError as error:
         raise UsageError(str(error)) from None
     _refuse_unknown_databases(job, files, path)
-    return Request(dataset, tuple(files), job, _model(job, path, scoring_model))
+    return Request(dataset, tuple(files), job, _model(job, (path or dataset.imzml).parent, scoring_model))
 
 
 def annotate(request: Request, places: Places, workers: int | None, console: Console, chaos: int | None = None) -> None:
@@ -163,11 +163,11 @@ def _cached(places: Places, buckets: Buckets, chaos: int | None, display: Displa
     return IsotopeCache(places.cache, display.note).serving(buckets.work)
 
 
-def _model(job: JobConfiguration, path: Path | None, given: Path | None) -> LocalModel | None:
-    """Return the model that a run needs: the one given, else the one that its configuration names beside itself."""
+def _model(job: JobConfiguration, folder: Path, given: Path | None) -> LocalModel | None:
+    """Return the model that a run needs: the one given, else the one in a folder that its configuration names."""
     if given is not None:
         return read_model(given)
-    return find_model(job.scoring_model, path.parent) if job.scoring_model is not None and path is not None else None
+    return None if job.scoring_model is None else find_model(job.scoring_model, folder)
 
 
 def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, results: Path, display: Display) -> None:

@@ -17,8 +17,7 @@ from ionfleet.store import ObjectStore
 from ionfleet_cli import terminal
 from ionfleet_cli.folder_store import FolderStore
 from ionfleet_cli.local_files import LocalDataset, find_dataset
-
-S3_SCHEME = "s3://"
+from ionfleet_cli.s3 import SCHEME, open_bucket, split
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,9 @@ def open_sorted(place: str, console: Console) -> SortedDataset:
         There is no such dataset, or it cannot be read.
 
     """
-    if place.startswith(S3_SCHEME):
-        bucket, _, key = place.removeprefix(S3_SCHEME).partition("/")
-        dataset = key.removeprefix("datasets/").partition("/")[0]
-        return _opened(_bucket(bucket), dataset, place)
+    if place.startswith(SCHEME):
+        bucket, key = split(place)
+        return _opened(open_bucket(bucket), key.removeprefix("datasets/").partition("/")[0], place)
     local = find_dataset(Path(place))
     store, dataset = FolderStore(cache_folder()), _local_id(local)
     if store.head(spectra_key(dataset)) is None:
@@ -87,13 +85,3 @@ def _local_id(dataset: LocalDataset) -> str:
     """Return the name of a dataset's runs, made of its files' places, sizes and times: to read them would take long."""
     states = [(str(path.resolve()), path.stat()) for path in (dataset.imzml, dataset.ibd)]
     return "ds-" + digest([[path, state.st_size, state.st_mtime_ns] for path, state in states])
-
-
-def _bucket(name: str) -> ObjectStore:
-    """Return a bucket of the account whose credentials the environment has."""
-    import boto3
-
-    from ionfleet_aws.stores import S3Store
-
-    account = str(boto3.client("sts").get_caller_identity()["Account"])
-    return S3Store(boto3.client("s3"), name, owner=account)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import doctest
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,20 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     settings = replace(ADDUCTS, neutral_losses=("-H2O",))
     job = SmallJob(dataset(1, ions=planted(databases, settings, 1)), databases, {"neutral_losses": ["-H2O"]})
     return Results(fill(tmp_path_factory.mktemp("results"), published(job)))
+
+
+def test_the_examples_of_the_documentation_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    databases = [database(FORMULAS[:4])]
+    job = SmallJob(dataset(1, ions=planted(databases, ADDUCTS, 1)), databases, {"name": "brain"})
+    fill(tmp_path / "brain-results", published(job))
+    monkeypatch.chdir(tmp_path)
+    examples = doctest.DocTestFinder().find(Results, "Results", globs={"Results": Results})
+    runner = doctest.DocTestRunner()
+    for example in examples:
+        runner.run(example)
+    outcome = runner.summarize(verbose=False)
+    assert outcome.failed == 0
+    assert outcome.attempted == 7
 
 
 def test_annotations_are_a_frame_with_metaspaces_index_and_columns(results: Results) -> None:

@@ -51,6 +51,12 @@ def test_no_package_is_in_two_layers(root: Path) -> None:
     assert sorted(packages) == sorted(set(packages))
 
 
+def test_the_layer_of_the_domain_leaves_the_python_client_out(assembly: Path) -> None:
+    (package,) = assembly.glob("asset.*/python/ionfleet")
+    assert (package / "measure.py").is_file()
+    assert not (package / "client").exists()
+
+
 @pytest.mark.layers
 @pytest.mark.parametrize("function", FUNCTIONS, ids=by_name)
 def test_a_function_with_its_layers_fits_what_lambda_unzips(

@@ -39,6 +39,7 @@ ALLOWED = [
     ("Annotate", "s3:GetObject", f"{WORK}/datasets/ds-1/runs/00000000-00000100.run"),
     ("Annotate", "s3:PutObject", f"{WORK}/jobs/job-1/segments/0.metrics.parquet"),
     ("Merge", "s3:GetObject", f"{WORK}/models/0a.json"),
+    ("Merge", "s3:GetObject", f"{WORK}/datasets/ds-1/index.parquet"),
     ("Merge", "s3:PutObject", f"{WORK}/jobs/job-1/tables/annotations.csv"),
     ("Merge", "s3:PutObject", f"{WORK}/manifests/job-1/render.jsonl"),
     ("Render", "s3:PutObject", f"{RESULTS}/results/ds-1/job-1/ion_images/1.png"),

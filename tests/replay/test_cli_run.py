@@ -84,6 +84,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
         "tissue",
     )
     write_database(folder / "small.csv")
+    (folder / "tissue.job.json").write_text(json.dumps({"metadata": {"organism": "mouse", "days": [1, 2]}}))
     return Workplace(folder)
 
 
@@ -126,6 +127,28 @@ def test_isotope_patterns_are_not_computed_again(workplace: Workplace) -> None:
     for name in ("metrics.parquet", "annotations.parquet"):
         again, first = (pq.read_table(workplace.folder / out / name) for out in ("again", "out"))
         assert again.equals(first), name
+
+
+def test_what_was_said_of_the_sample_is_shown(finished: subprocess.CompletedProcess[str]) -> None:
+    assert re.search(r"^sample +organism: mouse$", finished.stdout, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("finished")
+def test_results_are_made_again_with_another_database(workplace: Workplace) -> None:
+    other = workplace.folder / "other.tsv"
+    other.write_text("id\tname\tformula\n" + "".join(f"{n}\tM{n}\t{f}\n" for n, (f, _) in enumerate(PLANTED[:3])))
+    done = workplace.ionfleet("annotate-again", "out", "--database", other)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folders = [workplace.folder / name for name in ("out", "tissue-other-results")]
+    first, second = (json.loads((folder / "summary.json").read_text()) for folder in folders)
+    assert second["dataset"]["id"] == first["dataset"]["id"]
+    assert (first["configuration"]["databases"], second["configuration"]["databases"]) == (["small"], ["other"])
+    for summary in (first, second):
+        del summary["configuration"]["databases"], summary["configuration"]["findings"]
+    assert second["configuration"] == first["configuration"]
+    elsewhere = workplace.ionfleet("annotate-again", "out", "--database", other, "--dataset", "nowhere.imzML")
+    assert elsewhere.returncode == 3
+    assert "There is no file nowhere.imzML" in elsewhere.stderr
 
 
 def test_the_annotations_are_shown_best_first(finished: subprocess.CompletedProcess[str]) -> None:

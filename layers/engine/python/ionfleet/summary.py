@@ -35,6 +35,7 @@ def build_summary(plan: PlanBrief, facts: Mapping[str, Any], end: End, cost: Job
         "execution": plan.execution,
         "attempt": plan.attempt,
         "dataset": plan.dataset.model_dump() | {"peaks": facts.get("peaks")},
+        "metadata": plan.configuration.get("metadata", {}),
         "configuration": plan.configuration,
         "databases": list(plan.databases),
         "ions": facts.get("ions"),

@@ -202,6 +202,7 @@ def annotation_table(metrics: pa.Table, database: Database, settings: IonSetting
         "adduct": pa.array([modifier.adduct for modifier in modifiers], pa.string()),
         "molecule_names": _lists([molecules[formula][1] for formula in formulas]),
         "molecule_ids": _lists(ids),
+        "molecule_classes": _lists([_classes(part) for part in molecules]),
     }
     for name, column in (extra | _isomers(table, names, ids) | _isobars(table, names, ppm)).items():
         table = table.append_column(name, column)
@@ -250,6 +251,10 @@ def _isobars(table: pa.Table, names: Sequence[str], ppm: float) -> dict[str, Col
 
 def _texts(table: pa.Table, name: str) -> list[str]:
     return cast(list[str], table.column(name).to_pylist())
+
+
+def _classes(molecules: pa.Table) -> list[str]:
+    return _texts(molecules, "class") if "class" in molecules.column_names else []
 
 
 def _lists(values: Sequence[Sequence[str]]) -> pa.Array[Any]:

@@ -49,9 +49,15 @@ class Results:
     Examples
     --------
     >>> results = Results("brain-results")
-    >>> results.name, results.polarity
-    ('brain', 'Positive')
-    >>> results.results(fdr=0.1).msm.max() <= 1
+    >>> results.name, results.polarity, results.databases
+    ('brain', 'Positive', ['db'])
+    >>> annotations = results.results(fdr=0.5)
+    >>> list(annotations.index.names), float(annotations.msm.max()) <= 1
+    (['formula', 'adduct'], True)
+    >>> images = results.isotope_images("C6H12O6", "+K")
+    >>> images, len(images), images[0].shape == results.tic_image().shape
+    (IsotopeImages(C6H12O6+K), 4, True)
+    >>> results.to_anndata().n_obs == results.image_size["x"] * results.image_size["y"]
     True
 
     """
