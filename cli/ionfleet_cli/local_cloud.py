@@ -55,8 +55,9 @@ def running_cloud(
     *,
     keep: bool,
     faults: Faults | None = None,
+    folder: Path | None = None,
 ) -> Iterator[Cloud]:
-    """Run a cloud while the block runs; of its folder nothing is left unless `keep`.
+    """Run a cloud while the block runs; of its folder (by default a new one) nothing is left unless `keep`.
 
     Raises
     ------
@@ -64,9 +65,9 @@ def running_cloud(
         The template cannot be brought up.
 
     """
-    with _cloud_folder(display, keep=keep) as folder:
+    with _cloud_folder(display, folder, keep=keep) as place:
         began = time.monotonic()
-        cloud = Cloud(assembly, folder, observer=observer, workers=workers, keep_objects=keep, faults=faults)
+        cloud = Cloud(assembly, place, observer=observer, workers=workers, keep_objects=keep, faults=faults)
         cloud.start()
         try:
             display.note(f"Local cloud ready in {terminal.elapsed(time.monotonic() - began)}")
@@ -77,8 +78,9 @@ def running_cloud(
 
 
 @contextmanager
-def _cloud_folder(display: Display, *, keep: bool) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="ionfleet-cloud-", dir=_place()))
+def _cloud_folder(display: Display, chosen: Path | None, *, keep: bool) -> Iterator[Path]:
+    folder = chosen or Path(tempfile.mkdtemp(prefix="ionfleet-cloud-", dir=_place()))
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder
     finally:

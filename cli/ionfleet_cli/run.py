@@ -54,7 +54,12 @@ class Places:
 
 
 def prepare(
-    imzml: Path, databases: Sequence[Path], configuration: Path | None, overrides: Mapping[str, Any]
+    imzml: Path,
+    databases: Sequence[Path],
+    configuration: Path | None,
+    overrides: Mapping[str, Any],
+    *,
+    known: bool = False,
 ) -> Request:
     """Return what a command line asks for.
 
@@ -68,6 +73,8 @@ def prepare(
         A `job.json`, None for the one beside the dataset.
     overrides
         Fields of the configuration to set.
+    known
+        Whether databases that are only named may be there, as in a cloud that others have used before.
 
     Raises
     ------
@@ -88,7 +95,8 @@ def prepare(
         job = job.override(**overrides)
     except InvalidConfigurationError as error:
         raise UsageError(str(error)) from None
-    _refuse_unknown_databases(job, files, path)
+    if not known:
+        _refuse_unknown_databases(job, files, path)
     return Request(dataset, tuple(files), job)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ionfleet.configuration import JobConfiguration
 from ionfleet.status import DatabaseStatus
@@ -12,13 +12,13 @@ from ionfleet_cli import terminal
 from ionfleet_cli.buckets import Buckets
 from ionfleet_cli.failures import CommandError, ExitCode
 from ionfleet_cli.local_files import LocalDatabase, LocalDataset, composed
-from ionfleet_cli.watch import Watch
+from ionfleet_cli.watch import Waiting
 
 FOLDER = f"{DATASETS}local/"
 """Where in the input bucket a run's dataset goes."""
 
 
-def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase]) -> None:
+def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase], folder: str = FOLDER) -> None:
     """Refuse files whose names no key may have: the cloud would have no status document to say so in.
 
     Raises
@@ -27,17 +27,17 @@ def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase]) -> Non
         With the name and what is wrong with it.
 
     """
-    for key in (f"{FOLDER}{dataset.imzml.name}", *map(_database_key, databases)):
+    for key in (f"{folder}{dataset.imzml.name}", *map(database_key, databases)):
         understand(key)
 
 
-def dataset_name(dataset: LocalDataset) -> DatasetName:
+def dataset_name(dataset: LocalDataset, folder: str = FOLDER) -> DatasetName:
     """Return what the cloud calls a dataset."""
-    return DatasetName(FOLDER, composed(dataset.stem))
+    return DatasetName(folder, composed(dataset.stem))
 
 
 def import_databases(
-    buckets: Buckets, databases: Sequence[LocalDatabase], watch: Watch, *, skip_invalid: bool
+    buckets: Buckets, databases: Sequence[LocalDatabase], watch: Waiting, *, skip_invalid: bool
 ) -> list[str]:
     """Upload databases, and wait until each is imported; return a line about each.
 
@@ -50,26 +50,53 @@ def import_databases(
 
     """
     for database in databases:
-        buckets.input.upload(_database_key(database), database.path)
-    return [_await_import(buckets, database, watch, skip_invalid=skip_invalid) for database in databases]
+        buckets.input.upload(database_key(database), database.path)
+    return [await_import(buckets, database, watch, skip_invalid=skip_invalid) for database in databases]
 
 
 def upload_dataset(buckets: Buckets, dataset: LocalDataset, configuration: JobConfiguration) -> None:
     """Put a dataset in, its configuration first: it counts from the moment that the pair is complete."""
-    fields = configuration.model_dump(mode="json", exclude_unset=True)
-    buckets.input.put(f"{FOLDER}{dataset.stem}.{CONFIGURATION}", json.dumps(fields).encode())
+    upload_configuration(buckets, dataset, configuration)
     for path in (dataset.ibd, dataset.imzml):
         buckets.input.upload(f"{FOLDER}{path.name}", path)
 
 
-def _database_key(database: LocalDatabase) -> str:
+def upload_configuration(
+    buckets: Buckets, dataset: LocalDataset, configuration: JobConfiguration, folder: str = FOLDER
+) -> None:
+    """Put the configuration of a dataset in, as far as it says anything."""
+    fields = configuration.model_dump(mode="json", exclude_unset=True)
+    buckets.input.put(f"{folder}{dataset.stem}.{CONFIGURATION}", json.dumps(fields).encode())
+
+
+def database_key(database: LocalDatabase) -> str:
     """Return a database's key. What is in the file is told from its content, whatever its extension."""
     return f"{DATABASES}{database.name}.tsv"
 
 
-def _await_import(buckets: Buckets, database: LocalDatabase, watch: Watch, *, skip_invalid: bool) -> str:
+def await_import(
+    buckets: Buckets,
+    database: LocalDatabase,
+    watch: Waiting,
+    *,
+    skip_invalid: bool,
+    fresh: Callable[[DatabaseStatus], bool] = lambda _: True,
+) -> str:
+    """Wait until a database is imported, and return a line about it; `fresh` tells documents of this upload.
+
+    Raises
+    ------
+    CommandError
+        It was rejected, with what is wrong with it.
+
+    """
     key = database_status_key(database.name)
-    status = watch.wait(lambda: buckets.results.read(key, DatabaseStatus))
+
+    def look() -> DatabaseStatus | None:
+        status = buckets.results.read(key, DatabaseStatus)
+        return status if status is not None and fresh(status) else None
+
+    status = watch.wait(look)
     if status.state == "imported":
         rows, formulas = terminal.counted(status.rows or 0, "row"), terminal.counted(status.formulas or 0, "formula")
         return f"Database {database.name}: {rows}, {formulas}"
