@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
+from ionfleet_cli import multipart
 from ionfleet_replay import Cloud
 
 Document = TypeVar("Document", bound=BaseModel)
 
+MOST_DELETED = 1000
+"""Versions that one call deletes."""
+
 
 class Bucket:
-    """One bucket of the cloud, by the rights of whoever runs it; it has to belong to the cloud's account."""
+    """One bucket, by the rights of whoever runs the command; it has to belong to the account `owner`."""
 
-    def __init__(self, cloud: Cloud, name: str) -> None:
-        self._cloud = cloud
-        self._client = cloud.client("s3")
+    def __init__(self, client: Any, name: str, owner: str) -> None:
+        self._client = client
         self._name = name
-        self._owner = {"ExpectedBucketOwner": cloud.account}
+        self._owner = {"ExpectedBucketOwner": owner}
 
     def get(self, key: str) -> bytes | None:
         """Return an object, None where there is none."""
         try:
             answer = self._client.get_object(Bucket=self._name, Key=key, **self._owner)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            if _is_missing(error):
                 return None
             raise
         return bytes(answer["Body"].read())
@@ -39,19 +43,78 @@ class Bucket:
         data = self.get(key)
         return None if data is None else model.model_validate_json(data)
 
+    def etag(self, key: str) -> str | None:
+        """Return an object's etag without quotes, None where there is no object."""
+        try:
+            answer = self._client.head_object(Bucket=self._name, Key=key, **self._owner)
+        except ClientError as error:
+            if _is_missing(error):
+                return None
+            raise
+        return str(answer["ETag"]).strip('"')
+
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that begin with a prefix."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix, **self._owner)
         for page in pages:
             yield from (item["Key"] for item in page.get("Contents", ()))
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the prefixes one level below a prefix, each ending in a slash."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._name, Prefix=prefix, Delimiter="/", **self._owner
+        )
+        for page in pages:
+            yield from (item["Prefix"] for item in page.get("CommonPrefixes", ()))
+
     def put(self, key: str, data: bytes) -> None:
         """Write an object."""
         self._client.put_object(Bucket=self._name, Key=key, Body=data, **self._owner)
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, path: Path, sent: Callable[[int], None] = multipart.ignore) -> None:
+        """Make an object of a file; `sent` hears of bytes that have arrived, whenever that was."""
+        multipart.upload(self._client, {"Bucket": self._name, "Key": key, **self._owner}, path, sent)
+
+    def download(self, key: str, path: Path) -> None:
+        """Write an object to a new file."""
+        with path.open("xb") as file:
+            self._client.download_fileobj(self._name, key, file, ExtraArgs=self._owner)
+
+    def remove(self, key: str) -> None:
+        """Delete an object; where the bucket keeps versions, the earlier ones stay for as long as it keeps them."""
+        self._client.delete_object(Bucket=self._name, Key=key, **self._owner)
+
+    def purge(self, prefix: str) -> int:
+        """Delete every version of every object whose key begins with a prefix; return how many there were."""
+        pages = self._client.get_paginator("list_object_versions").paginate(
+            Bucket=self._name, Prefix=prefix, **self._owner
+        )
+        found = (
+            {"Key": each["Key"], "VersionId": each["VersionId"]}
+            for page in pages
+            for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+        )
+        deleted = 0
+        while batch := list(islice(found, MOST_DELETED)):
+            wanted = {"Objects": batch, "Quiet": True}
+            answer = self._client.delete_objects(Bucket=self._name, Delete=wanted, **self._owner)
+            for error in answer.get("Errors", ()):
+                raise ClientError({"Error": {"Code": error["Code"], "Message": error["Message"]}}, "DeleteObjects")
+            deleted += len(batch)
+        return deleted
+
+
+class LocalBucket(Bucket):
+    """A bucket of a cloud in this process, whose objects are files."""
+
+    def __init__(self, cloud: Cloud, name: str) -> None:
+        super().__init__(cloud.client("s3"), name, cloud.account)
+        self._cloud = cloud
+
+    def upload(self, key: str, path: Path, sent: Callable[[int], None] = multipart.ignore) -> None:
         """Make an object of a file, which it refers to: the file must stay as it is."""
         self._cloud.put_file(self._name, key, path)
+        sent(path.stat().st_size)
 
     def download(self, key: str, path: Path) -> None:
         """Write an object to a new file."""
@@ -70,4 +133,8 @@ class Buckets:
     def of(cls, cloud: Cloud) -> Buckets:
         """Return the buckets that the cloud's stack names in its outputs."""
         names = (cloud.outputs[f"{which}Bucket"] for which in ("Input", "Work", "Results"))
-        return cls(*(Bucket(cloud, name) for name in names))
+        return cls(*(LocalBucket(cloud, name) for name in names))
+
+
+def _is_missing(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] in ("NoSuchKey", "404")

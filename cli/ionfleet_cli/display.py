@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
@@ -40,8 +40,10 @@ class Display(Protocol):
     def changed(self, stage: Stage) -> None:
         """Show a stage that changed."""
 
-    def showing(self, stages: Mapping[str, Stage]) -> AbstractContextManager[None]:
-        """Show the stages while a `with` block runs."""
+    def showing(
+        self, stages: Mapping[str, Stage], below: Callable[[], str] | None = None
+    ) -> AbstractContextManager[None]:
+        """Show the stages while a `with` block runs, and a line below them."""
 
 
 def display_on(console: Console) -> Display:
@@ -63,9 +65,13 @@ class LiveDisplay:
         """Do nothing: the table is drawn from the stages as they are."""
 
     @contextmanager
-    def showing(self, stages: Mapping[str, Stage]) -> Iterator[None]:
+    def showing(self, stages: Mapping[str, Stage], below: Callable[[], str] | None = None) -> Iterator[None]:
         """Show the stages while the block runs; what they came to stays."""
-        with Live(get_renderable=lambda: stage_table(stages), console=self._console, refresh_per_second=REFRESHES):
+
+        def drawn() -> RenderableType:
+            return stage_table(stages) if below is None else Group(stage_table(stages), terminal.styled(below(), "dim"))
+
+        with Live(get_renderable=drawn, console=self._console, refresh_per_second=REFRESHES):
             yield
 
 
@@ -89,7 +95,11 @@ class LineDisplay:
             self.note(described(stage, begins=stage.state != state))
 
     @contextmanager
-    def showing(self, stages: Mapping[str, Stage]) -> Iterator[None]:  # noqa: ARG002 - what a display must take
+    def showing(
+        self,
+        stages: Mapping[str, Stage],  # noqa: ARG002 - what a display must take
+        below: Callable[[], str] | None = None,  # noqa: ARG002
+    ) -> Iterator[None]:
         """Do nothing: what changes is told by `changed`."""
         yield
 

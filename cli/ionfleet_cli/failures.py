@@ -6,7 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import IntEnum
 from types import FrameType
 from typing import NoReturn
@@ -50,8 +50,10 @@ class StoppedError(BaseException):
 
 
 @contextmanager
-def error_boundary(*, debug: bool) -> Iterator[None]:
+def error_boundary(*, debug: bool, stoppable: bool = True) -> Iterator[None]:
     """End the command with one message and its exit code where the block fails; with `debug`, a traceback before it.
+
+    Unless it is `stoppable`, the block looks after signals itself.
 
     Raises
     ------
@@ -60,7 +62,7 @@ def error_boundary(*, debug: bool) -> Iterator[None]:
 
     """
     try:
-        with _stoppable():
+        with _stoppable() if stoppable else nullcontext():
             yield
     except (KeyboardInterrupt, StoppedError):
         _end(ExitCode.INTERRUPTED, "Stopped.", debug=debug)

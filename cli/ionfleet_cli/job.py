@@ -34,9 +34,9 @@ class Job:
     def heard(self, observation: Observation) -> None:
         """Take an observation up; where a stage has left figures behind, have them shown."""
         if isinstance(observation, StateEntered):
-            self._tell_plan(observation.execution)
+            self.tell_plan(observation.execution)
         elif isinstance(observation, StateExited) and observation.state in FIGURES:
-            self._tell_figures(observation.state, observation.execution)
+            self.tell_figures(observation.state, observation.execution)
         self._progress.observe(observation)
 
     def follow(self, results: Bucket, name: DatasetName, watch: Watch) -> JobStatus:
@@ -48,12 +48,14 @@ class Job:
             The dataset was rejected or the job failed, with the reason.
 
         """
-        upload = watch.wait(lambda: _settled(results.read(name.status_key, UploadStatus)))
-        if upload.dataset is None or upload.job is None or upload.execution is None:
-            raise failure(upload.error or upload.state, upload.message or "No reason is known.", f"{name.stem}.imzML")
-        self._tell_plan(upload.execution)
-        key = job_status_key(upload.dataset, upload.job)
-        status = watch.wait(lambda: _ended(results.read(key, JobStatus)))
+        upload = watch.wait(lambda: settled(results.read(name.status_key, UploadStatus)))
+        dataset, job, execution = planned_as(upload, name)
+        self.tell_plan(execution)
+        status = watch.wait(lambda: ended(results.read(job_status_key(dataset, job), JobStatus)))
+        return self.conclude(status)
+
+    def conclude(self, status: JobStatus) -> JobStatus:
+        """Show how a job ended, and return its status; raises `CommandError` with the reason unless it succeeded."""
         if status.state != "SUCCEEDED":
             self._progress.fail(status.stage)
             place = (f"stage {status.stage}" if status.stage else "", _task(status.task), status.object or "")
@@ -61,7 +63,8 @@ class Job:
         self._progress.end()
         return status
 
-    def _tell_plan(self, execution: str) -> None:
+    def tell_plan(self, execution: str) -> None:
+        """Have the plan's figures shown, once it is there."""
         plan = None if self._planned else self._work.read(plan_key(execution), Plan)
         if plan is None:
             return
@@ -78,7 +81,7 @@ class Job:
             else:
                 progress.pass_by([name])
 
-    def _tell_figures(self, state: str, execution: str) -> None:
+    def tell_figures(self, state: str, execution: str) -> None:
         """Take up what a stage counted; where it left nothing behind, it failed."""
         data = self._work.get(FIGURES[state].format(execution))
         if data is None:
@@ -101,11 +104,27 @@ class Job:
         self._progress.count("render", 0, facts["render_tasks"])
 
 
-def _settled(status: UploadStatus | None) -> UploadStatus | None:
+def settled(status: UploadStatus | None) -> UploadStatus | None:
+    """Return what became of an upload, None while its files are still coming."""
     return None if status is None or status.state == "waiting" else status
 
 
-def _ended(status: JobStatus | None) -> JobStatus | None:
+def planned_as(upload: UploadStatus, name: DatasetName) -> tuple[str, str, str]:
+    """Return the dataset, job and execution that an upload became.
+
+    Raises
+    ------
+    CommandError
+        It became none, with the reason.
+
+    """
+    if upload.dataset is None or upload.job is None or upload.execution is None:
+        raise failure(upload.error or upload.state, upload.message or "No reason is known.", f"{name.stem}.imzML")
+    return upload.dataset, upload.job, upload.execution
+
+
+def ended(status: JobStatus | None) -> JobStatus | None:
+    """Return the status of a job that has ended, None for any other."""
     return None if status is None or status.state == "RUNNING" else status
 
 

@@ -74,8 +74,9 @@ def running_cloud(
     *,
     keep: bool,
     faults: Faults | None = None,
+    folder: Path | None = None,
 ) -> Iterator[Cloud]:
-    """Run a cloud while the block runs; of its folder nothing is left unless `keep`.
+    """Run a cloud while the block runs; of its folder (by default a new one) nothing is left unless `keep`.
 
     Raises
     ------
@@ -83,11 +84,11 @@ def running_cloud(
         The template cannot be brought up.
 
     """
-    with _cloud_folder(display, keep=keep) as folder:
+    with _cloud_folder(display, folder, keep=keep) as place:
         began = time.monotonic()
         cloud = Cloud(
             assembly,
-            folder,
+            place,
             observer=observer,
             workers=workers,
             preload=HANDLERS_NEED,
@@ -104,8 +105,9 @@ def running_cloud(
 
 
 @contextmanager
-def _cloud_folder(display: Display, *, keep: bool) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="ionfleet-cloud-", dir=_place()))
+def _cloud_folder(display: Display, chosen: Path | None, *, keep: bool) -> Iterator[Path]:
+    folder = chosen or Path(tempfile.mkdtemp(prefix="ionfleet-cloud-", dir=_place()))
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder
     finally:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ionfleet_cli import options, terminal
+from ionfleet_cli import local_commands, options, remote, terminal
 from ionfleet_cli.failures import ExitCode, error_boundary
 
 if TYPE_CHECKING:
@@ -359,3 +359,7 @@ def _report(inspection: Inspection, as_json: bool) -> None:
         show(inspection, terminal.output())
     if not inspection.good:
         raise typer.Exit(ExitCode.INVALID_INPUT)
+
+
+remote.register(application)
+application.add_typer(local_commands.commands, name="local")

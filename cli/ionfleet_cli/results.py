@@ -110,11 +110,11 @@ def download(results: Bucket, prefix: str, folder: Path) -> None:
         A table or the summary is missing.
 
     """
-    wanted = [key for key in results.keys(prefix) if _relative(key, prefix).parts[0] in PUBLISHED]
-    missing = {*TABLES, PAGE, SUMMARY} - {str(_relative(key, prefix)) for key in wanted}
+    wanted = [key for key in results.keys(prefix) if relative(key, prefix).parts[0] in PUBLISHED]
+    missing = {*TABLES, PAGE, SUMMARY} - {str(relative(key, prefix)) for key in wanted}
     if missing:
         raise CommandError(f"The job succeeded, but {', '.join(sorted(missing))} is not among its results in {prefix}.")
-    paths = [folder / _relative(key, prefix) for key in wanted]
+    paths = [folder / relative(key, prefix) for key in wanted]
     for place in {folder / IMAGES, *(path.parent for path in paths)}:
         place.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(DOWNLOADS) as pool:
@@ -122,7 +122,8 @@ def download(results: Bucket, prefix: str, folder: Path) -> None:
             continue
 
 
-def _relative(key: str, prefix: str) -> PurePosixPath:
+def relative(key: str, prefix: str) -> PurePosixPath:
+    """Return where below a folder the object of a key goes; raises `CommandError` for one that leads elsewhere."""
     path = PurePosixPath(key.removeprefix(prefix))
     if path.is_absolute() or ".." in path.parts:
         raise CommandError(f"The results have an object of an impossible name, {key!r}.")

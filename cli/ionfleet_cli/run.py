@@ -68,6 +68,8 @@ def prepare(
     configuration: Path | None,
     overrides: Mapping[str, Any],
     scoring_model: Path | None = None,
+    *,
+    known: bool = False,
 ) -> Request:
     """Return what a command line asks for.
 
@@ -83,6 +85,8 @@ def prepare(
         Fields of the configuration to set.
     scoring_model
         A file; None leaves the choice to the configuration.
+    known
+        Whether databases that are only named may be there, as in a cloud that others have used before.
 
     Raises
     ------
@@ -105,7 +109,8 @@ def prepare(
         job = job.override(**overrides)
     except InvalidConfigurationError as error:
         raise UsageError(str(error)) from None
-    _refuse_unknown_databases(job, files, path)
+    if not known:
+        _refuse_unknown_databases(job, files, path)
     return Request(dataset, tuple(files), job, _model(job, (path or dataset.imzml).parent, scoring_model))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ionfleet.configuration import JobConfiguration
@@ -15,13 +15,13 @@ from ionfleet_cli.buckets import Buckets
 from ionfleet_cli.failures import CommandError, ExitCode
 from ionfleet_cli.local_files import LocalDatabase, LocalDataset, composed
 from ionfleet_cli.scoring_models import LocalModel
-from ionfleet_cli.watch import Watch
+from ionfleet_cli.watch import Waiting
 
 FOLDER = f"{DATASETS}local/"
 """Where in the input bucket a run's dataset goes."""
 
 
-def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase]) -> None:
+def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase], folder: str = FOLDER) -> None:
     """Refuse files whose names no key may have: the cloud would have no status document to say so in.
 
     Raises
@@ -30,17 +30,17 @@ def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase]) -> Non
         With the name and what is wrong with it.
 
     """
-    for key in (f"{FOLDER}{dataset.imzml.name}", *map(database_key, databases)):
+    for key in (f"{folder}{dataset.imzml.name}", *map(database_key, databases)):
         understand(key)
 
 
-def dataset_name(dataset: LocalDataset) -> DatasetName:
+def dataset_name(dataset: LocalDataset, folder: str = FOLDER) -> DatasetName:
     """Return what the cloud calls a dataset."""
-    return DatasetName(FOLDER, composed(dataset.stem))
+    return DatasetName(folder, composed(dataset.stem))
 
 
 def import_databases(
-    buckets: Buckets, databases: Sequence[LocalDatabase], watch: Watch, *, skip_invalid: bool
+    buckets: Buckets, databases: Sequence[LocalDatabase], watch: Waiting, *, skip_invalid: bool
 ) -> list[str]:
     """Upload databases, and wait until each is imported; return a line about each.
 
@@ -54,20 +54,29 @@ def import_databases(
     """
     for database in databases:
         buckets.input.upload(database_key(database), database.path)
-    return [_await_import(buckets, database, watch, skip_invalid=skip_invalid) for database in databases]
+    return [await_import(buckets, database, watch, skip_invalid=skip_invalid) for database in databases]
 
 
 def upload_dataset(buckets: Buckets, dataset: LocalDataset, configuration: JobConfiguration) -> None:
     """Put a dataset in, its configuration first: it counts from the moment that the pair is complete."""
-    buckets.input.put(*configuration_object(dataset, configuration))
+    upload_configuration(buckets, dataset, configuration)
     for key, path in dataset_objects(dataset, configuration).items():
         buckets.input.upload(key, path)
 
 
-def configuration_object(dataset: LocalDataset, configuration: JobConfiguration) -> tuple[str, bytes]:
+def upload_configuration(
+    buckets: Buckets, dataset: LocalDataset, configuration: JobConfiguration, folder: str = FOLDER
+) -> None:
+    """Put the configuration of a dataset in, as far as it says anything."""
+    buckets.input.put(*configuration_object(dataset, configuration, folder))
+
+
+def configuration_object(
+    dataset: LocalDataset, configuration: JobConfiguration, folder: str = FOLDER
+) -> tuple[str, bytes]:
     """Return key and content of the configuration that goes with a dataset: of its fields, those that are set."""
     fields = configuration.model_dump(mode="json", exclude_unset=True)
-    return f"{FOLDER}{dataset.stem}.{CONFIGURATION}", json.dumps(fields).encode()
+    return f"{folder}{dataset.stem}.{CONFIGURATION}", json.dumps(fields).encode()
 
 
 def upload_model(buckets: Buckets, model: LocalModel) -> None:
@@ -75,12 +84,12 @@ def upload_model(buckets: Buckets, model: LocalModel) -> None:
     buckets.input.put(model_key(model.name), model.data)
 
 
-def dataset_objects(dataset: LocalDataset, configuration: JobConfiguration) -> dict[str, Path]:
+def dataset_objects(dataset: LocalDataset, configuration: JobConfiguration, folder: str = FOLDER) -> dict[str, Path]:
     """Return the files of a dataset by their keys: its optical image first, if it has one, the imzML last."""
     picture = dataset.imzml.with_name(configuration.optical_image) if configuration.optical_image else None
     # Where it is missing, the planner says so.
     pictures = [picture] if picture is not None and picture.is_file() else []
-    return {f"{FOLDER}{path.name}": path for path in (*pictures, dataset.ibd, dataset.imzml)}
+    return {f"{folder}{path.name}": path for path in (*pictures, dataset.ibd, dataset.imzml)}
 
 
 def database_key(database: LocalDatabase) -> str:
@@ -88,9 +97,29 @@ def database_key(database: LocalDatabase) -> str:
     return f"{DATABASES}{database.name}.tsv"
 
 
-def _await_import(buckets: Buckets, database: LocalDatabase, watch: Watch, *, skip_invalid: bool) -> str:
+def await_import(
+    buckets: Buckets,
+    database: LocalDatabase,
+    watch: Waiting,
+    *,
+    skip_invalid: bool,
+    fresh: Callable[[DatabaseStatus], bool] = lambda _: True,
+) -> str:
+    """Wait until a database is imported, and return a line about it; `fresh` tells documents of this upload.
+
+    Raises
+    ------
+    CommandError
+        It was rejected, with what is wrong with it.
+
+    """
     key = database_status_key(database.name)
-    status = watch.wait(lambda: buckets.results.read(key, DatabaseStatus))
+
+    def look() -> DatabaseStatus | None:
+        status = buckets.results.read(key, DatabaseStatus)
+        return status if status is not None and fresh(status) else None
+
+    status = watch.wait(look)
     if status.state == "imported":
         rows, formulas = terminal.counted(status.rows or 0, "row"), terminal.counted(status.formulas or 0, "formula")
         return f"Database {database.name}: {rows}, {formulas}"

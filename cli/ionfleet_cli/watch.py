@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from ionfleet_cli.failures import CommandError
 from ionfleet_cli.logs import last_error
@@ -26,6 +26,25 @@ PATIENCE = 10.0
 
 NAMED_DENIALS = 5
 """Denied accesses that a failure names at most."""
+
+
+class Waiting(Protocol):
+    """Waits for what is to come about, in whatever way."""
+
+    def wait(self, look: Callable[[], Found | None]) -> Found:
+        """Return what `look` returns once that is not None."""
+
+
+class Polling:
+    """Waits by looking again and again, less often as time goes by: for clouds that tell nothing by themselves."""
+
+    def wait(self, look: Callable[[], Found | None]) -> Found:
+        """Return what `look` returns once that is not None."""
+        pause = POLL
+        while (found := look()) is None:
+            time.sleep(pause)
+            pause = min(pause * 1.25, REST_CHECK)
+        return found
 
 
 class Watch:

@@ -59,6 +59,10 @@ class Account:
         """Return the ARN of a resource that has no region."""
         return f"arn:{self.partition}:{service}::{self.id}:{resource}"
 
+    def stack_id(self, name: str) -> str:
+        """Return the ARN of the stack of a name."""
+        return self.arn("cloudformation", f"stack/{name}/local")
+
     def credentials(self, principal: str) -> Credentials:
         """Return a principal's credentials, issued at the first call."""
         with self._lock:

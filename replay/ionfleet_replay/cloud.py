@@ -43,6 +43,7 @@ from ionfleet_replay.s3 import S3
 from ionfleet_replay.sandbox import PRELOAD, Nursery, Zygote
 from ionfleet_replay.server import Moto, Server
 from ionfleet_replay.stack import Stack, StateMachine
+from ionfleet_replay.stack_calls import StackCalls
 from ionfleet_replay.states import Interpreter
 from ionfleet_replay.tasks import Integrations
 from ionfleet_replay.template import Template
@@ -170,6 +171,16 @@ class Cloud:
         """The number of the account that everything in this cloud belongs to."""
         return self._account.id
 
+    @property
+    def region(self) -> str:
+        """The region that everything in this cloud is in."""
+        return self._account.region
+
+    @property
+    def stack_name(self) -> str:
+        """The name of the stack."""
+        return self._stack.name
+
     def client(self, service: str) -> Any:
         """Return a boto3 client that may do anything in this cloud."""
         return self._account.client(service)
@@ -271,6 +282,7 @@ class Cloud:
                 hooks.Messages(self._sent, self._hidden),
                 MapRunCalls(self._map_runs, self._executions.known),
                 hooks.ExecutionCalls(self._executions.begin, self._executions.stop, self._executions.ended_at),
+                StackCalls(self._account, lambda: (self._stack.name, self.outputs)),
                 S3(self._objects),
             ],
         )
@@ -287,7 +299,7 @@ class Cloud:
             "AWS::Partition": account.partition,
             "AWS::Region": account.region,
             "AWS::StackName": assembly.stack_name,
-            "AWS::StackId": account.arn("cloudformation", f"stack/{assembly.stack_name}/local"),
+            "AWS::StackId": account.stack_id(assembly.stack_name),
             "AWS::URLSuffix": "amazonaws.com",
         }
         template = Template(assembly.template, pseudo)

@@ -13,7 +13,7 @@ from typing import Any
 from ionfleet_replay.calls import Call, Handler, Response, answer, refusal
 from ionfleet_replay.states import PAYLOAD_LIMIT
 
-SERVICES = frozenset({"s3", "sqs", "sns", "states", "sts"})
+SERVICES = frozenset({"s3", "sqs", "sns", "states", "sts", "cloudformation"})
 
 UNTRUE = {"states": frozenset({"GetExecutionHistory"})}
 """Operations that moto answers with something that is not so."""

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -194,28 +194,36 @@ def annotation_table(metrics: pa.Table, database: Database, settings: IonSetting
     sign = "+" if charge > 0 else "-"
     names = [formula + modifier.text + sign for formula, modifier in zip(formulas, modifiers, strict=True)]
     molecules = _molecules(database, formulas)
-    ids = [molecules[formula][0] for formula in formulas]
+    ids = [molecules[formula].ids for formula in formulas]
     extra: dict[str, Column] = {
         "ion": pa.array(names, pa.string()),
         "chem_mod": pa.array([modifier.chem_mod for modifier in modifiers], pa.string()),
         "neutral_loss": pa.array([modifier.neutral_loss for modifier in modifiers], pa.string()),
         "adduct": pa.array([modifier.adduct for modifier in modifiers], pa.string()),
-        "molecule_names": _lists([molecules[formula][1] for formula in formulas]),
+        "molecule_names": _lists([molecules[formula].names for formula in formulas]),
         "molecule_ids": _lists(ids),
-        "molecule_classes": _lists([_classes(part) for part in molecules]),
+        "molecule_classes": _lists([molecules[formula].classes for formula in formulas]),
     }
     for name, column in (extra | _isomers(table, names, ids) | _isobars(table, names, ppm)).items():
         table = table.append_column(name, column)
     return table
 
 
-def _molecules(database: Database, formulas: Sequence[str]) -> dict[str, tuple[list[str], list[str]]]:
-    """Return ids and names of the molecules of each formula, unless all that annotations would list is too much."""
-    listed: dict[str, tuple[list[str], list[str]]] = {}
+class _Molecules(NamedTuple):
+    """Those of one formula: the ids and names of each, and the classes of any."""
+
+    ids: list[str]
+    names: list[str]
+    classes: list[str]
+
+
+def _molecules(database: Database, formulas: Sequence[str]) -> dict[str, _Molecules]:
+    """Return the molecules of each formula, unless all that annotations would list is too much."""
+    listed: dict[str, _Molecules] = {}
     size = 0
     for formula, times in Counter(formulas).items():
         part = database.molecules_of(formula)
-        ids, names = listed[formula] = _texts(part, "id"), _texts(part, "name")
+        ids, names, _ = listed[formula] = _Molecules(_texts(part, "id"), _texts(part, "name"), _classes(part))
         size += times * sum(LISTED_BYTES + len(id_) + len(name) for id_, name in zip(ids, names, strict=True))
         if size > MAX_LISTED:
             raise OutOfBudgetError(
