@@ -415,7 +415,7 @@ def test_quantiles_are_those_of_their_distributions() -> None:
 def test_the_picture_of_the_tissue_lies_over_it(tmp_path: Path) -> None:
     dataset = write_dataset(SMALL, tmp_path, optical=True)
     fields = json.loads(dataset.configuration.read_text())
-    width, height, rows, _ = png.Reader(filename=str(tmp_path / fields["optical_image"])).read()
+    width, height, rows, _ = png.Reader(bytes=(tmp_path / fields["optical_image"]).read_bytes()).read()
     picture = np.vstack([np.asarray(row) for row in rows]).reshape(height, width, 3)
     y, x = np.mgrid[: SMALL.height, : SMALL.width].reshape(2, -1)
     across, down, _ = np.array(fields["transform"]) @ [x + 0.5, y + 0.5, np.ones(len(x))]
