@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -117,6 +118,28 @@ def run(
         )  # fmt: skip
         request = prepare(dataset, database or [], config, overrides)
         annotate(request, Places(out, assembly, force=force, keep=keep), workers, terminal.output(), chaos)
+
+
+@application.command(epilog=EPILOG)
+def report(
+    results: options.ResultsAddress,
+    out: options.ReportFile = Path("report.html"),
+    hours: options.Hours = 12,
+    debug: options.Debug = False,
+) -> None:
+    """Make the page of results in a private bucket: one file that opens anywhere, for some hours.
+
+    [bold]Example[/bold]
+
+    ionfleet report s3://results-bucket/results/ds-0123456789abcdef0123/job-0123456789abcdef0123/ --hours 24
+    """
+    with error_boundary(debug=debug):
+        from ionfleet_cli.private_report import write_report
+
+        count = write_report(results, out, hours)
+        terminal.output().print(
+            terminal.styled(f"{out} shows these results for {hours:g} hours ({count:,} scripts)", "bold")
+        )
 
 
 @application.command(epilog=EPILOG)

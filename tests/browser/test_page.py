@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import re
 import shutil
+import threading
 from collections.abc import Callable
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,7 @@ import pytest
 from PIL import Image
 
 from ionfleet.images import dense_image
+from ionfleet.report.page import page_of
 from ionfleet.stages.render import read_images
 
 from ..unit.small_jobs import SmallJob
@@ -85,6 +89,13 @@ def smoothed(image: np.ndarray) -> np.ndarray:
 def cosine(one: np.ndarray, other: np.ndarray) -> float:
     """Return the cosine of two images."""
     return float((one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum()))
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves a folder without a word."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
 
 
 class TestTable:
@@ -373,6 +384,21 @@ class TestPage:
         page.goto((tmp_path / "report.html").as_uri())
         assert "is not beside this page" in page.get_by_role("alert").inner_text()
         page.close()
+
+    def test_data_may_lie_elsewhere(self, folder: Path, tmp_path: Path, browser: Any) -> None:
+        handler = functools.partial(QuietHandler, directory=folder)
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever).start()
+            place = f"http://127.0.0.1:{server.server_port}"
+            scripts = [str(path.relative_to(folder)) for path in folder.rglob("report/**/*.js")]
+            (tmp_path / "report.html").write_bytes(page_of({name: f"{place}/{name}" for name in scripts}))
+            page = browser.new_page()
+            page.goto((tmp_path / "report.html").as_uri() + f"#{ALL}")
+            page.wait_for_selector(".stage[aria-busy=false]")
+            shown = page.locator(".rows .row").count()
+            page.close()
+            server.shutdown()
+        assert shown > 2
 
     def test_everything_has_a_name_and_can_be_reached_by_keys(self, show: Show) -> None:
         page = show(ALL)
