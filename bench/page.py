@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -127,17 +128,18 @@ def measure(browser: Browser, address: str) -> None:
     floor = private_mb(browser, empty)
     empty.close()
     blocked, seconds = opened(browser, f"{address}#fdr=0.5", images=False)
-    print(f"table shown after    {seconds:6.2f} s")
+    print(f"table shown after    {seconds:6.2f} s, {cpu_seconds(browser):.2f} s of them at work")
     print(f"memory without images {private_mb(browser, blocked) - floor:5.0f} MB, JavaScript {heap_mb(blocked):.0f} MB")
     blocked.close()
     page, seconds = opened(browser, f"{address}#fdr=0.5")
     page.wait_for_selector(".stage[aria-busy=false]")
     print(f"first image          {elapsed(page):6.2f} s after the page was asked for")
-    started = time.perf_counter()
+    started, before = time.perf_counter(), cpu_seconds(browser)
     for _ in range(20):
         page.keyboard.press("ArrowDown")
         page.wait_for_selector(".stage[aria-busy=false]")
-    print(f"20 further images    {time.perf_counter() - started:6.2f} s")
+    worked = cpu_seconds(browser) - before
+    print(f"20 further images    {time.perf_counter() - started:6.2f} s, {worked:.2f} s of them at work")
     print(f"memory with images   {private_mb(browser, page) - floor:6.0f} MB, JavaScript {heap_mb(page):.0f} MB")
 
 
@@ -171,11 +173,20 @@ def heap_mb(page: Page) -> float:
 
 
 def private_mb(browser: Browser, page: Page) -> float:
-    """Return the memory of the page's process that it shares with nobody: of the process that ran the most for it."""
+    """Return the memory of the page's process that it shares with nobody, after rubbish was collected."""
     heap_mb(page)
+    return max(private_of(each["id"]) for each in renderers(browser))
+
+
+def cpu_seconds(browser: Browser) -> float:
+    """Return for how long the page's process was at work: what its time would be on a machine that does nothing else."""
+    return max(float(each["cpuTime"]) for each in renderers(browser))
+
+
+def renderers(browser: Browser) -> list[dict[str, Any]]:
+    """Return the browser's processes that show pages."""
     processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
-    sizes = [private_of(each["id"]) for each in processes if each["type"] == "renderer"]
-    return max(sizes)
+    return [each for each in processes if each["type"] == "renderer"]
 
 
 def private_of(process: int) -> float:
