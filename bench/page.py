@@ -179,7 +179,7 @@ def private_mb(browser: Browser, page: Page) -> float:
 
 
 def cpu_seconds(browser: Browser) -> float:
-    """Return for how long the page's process was at work: what its time would be on a machine that does nothing else."""
+    """Return for how long the page's process was at work: the time it takes where nothing else runs."""
     return max(float(each["cpuTime"]) for each in renderers(browser))
 
 

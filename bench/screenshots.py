@@ -27,9 +27,13 @@ def nothing(_page: Page) -> None:
 
 
 VIEWS: dict[str, tuple[str, str, Callable[[Page], None]]] = {
-    "report": ("", "light", nothing),
-    "report-dark": ("map=inferno&fdr=0.5", "dark", nothing),
-    "report-channels": ("fdr=0.2", "dark", channels),
+    "report": ("map=inferno", "light", nothing),
+    "report-dark": (
+        "fdr=0.5&opticalOpacity=0&follow=0&columns=ion%2Cmz%2Cerror%2Cmsm%2Cfdr%2Cisobars%2Cnames",
+        "dark",
+        nothing,
+    ),
+    "report-channels": ("fdr=0.2&opticalOpacity=0&follow=0", "dark", channels),
     "report-dataset": ("tab=dataset", "light", nothing),
 }
 """For each picture the state in the address, the colours, and what is done on the page."""
