@@ -39,7 +39,7 @@ install: .venv/run.stamp ## create .venv with the `ionfleet` command in it
 demo: install ## simulate a dataset, annotate it, show the annotations
 	@rm -rf demo && mkdir demo
 	@echo "Simulating a dataset in demo/"
-	@$(BIN)/ionfleet simulate demo --name tissue --preset demo
+	@$(BIN)/ionfleet simulate demo --name tissue --preset demo --optical
 	@$(BIN)/ionfleet run demo/tissue.imzML --out demo/results
 
 # A process for each core; the tests of a file share what they start, so they stay together.

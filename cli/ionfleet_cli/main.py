@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -178,6 +179,28 @@ def estimate(
             typer.echo(found.to_json())
         else:
             estimates.show(found, terminal.output())
+
+
+@application.command(epilog=EPILOG)
+def report(
+    results: options.ResultsAddress,
+    out: options.ReportFile = Path("report.html"),
+    hours: options.Hours = 12,
+    debug: options.Debug = False,
+) -> None:
+    """Make the page of results in a private bucket: one file that opens anywhere, for some hours.
+
+    [bold]Example[/bold]
+
+    ionfleet report s3://results-bucket/results/ds-0123456789abcdef0123/job-0123456789abcdef0123/ --hours 24
+    """
+    with error_boundary(debug=debug):
+        from ionfleet_cli.private_report import write_report
+
+        count = write_report(results, out, hours)
+        terminal.output().print(
+            terminal.styled(f"{out} shows these results for {hours:g} hours ({count:,} scripts)", "bold")
+        )
 
 
 @application.command(epilog=EPILOG)

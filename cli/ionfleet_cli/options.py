@@ -51,6 +51,11 @@ Out = Annotated[
         "--out", metavar="DIR", help="Folder of the results.", show_default="STEM-results", rich_help_panel=_LOCAL
     ),
 ]
+ResultsAddress = Annotated[
+    str, typer.Argument(metavar="S3_ADDRESS", help="Results of a job in the results bucket.", show_default=False)
+]
+ReportFile = Annotated[Path, typer.Option("--out", metavar="FILE", help="The page to write.")]
+Hours = Annotated[float, typer.Option("--hours", min=0.01, max=168, help="How long the page can be opened.")]
 Force = Annotated[
     bool,
     typer.Option("--force", help="Write into a folder that holds other files, too.", rich_help_panel=_LOCAL),

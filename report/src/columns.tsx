@@ -9,8 +9,9 @@ export interface Column {
   key: string;
   title: string;
   hint: string;
-  /** A track of a CSS grid. */
-  width: string;
+  /** Its width in CSS pixels at least, and its share of the room that is left. */
+  least: number;
+  share: number;
   numeric: boolean;
   /** Whether the best is the highest. */
   descending: boolean;
@@ -21,7 +22,7 @@ export interface Column {
 type Given = Pick<Column, "key" | "title" | "hint" | "value"> & Partial<Column>;
 
 const column = (given: Given): Column => ({
-  width: "minmax(72px, 0.5fr)",
+  least: 72, share: 0.5,
   numeric: true,
   descending: false,
   show: given.value,
@@ -43,12 +44,12 @@ function Names({ names }: { names: string[] }) {
 const text = { numeric: false };
 
 export const COLUMNS: Column[] = [
-  column({ key: "ion", title: "Ion", hint: "Formula and adduct", ...text, width: "minmax(176px, 1.4fr)", value: (each) => each.ion, show: (each) => <Ion annotation={each} /> }),
-  column({ key: "formula", title: "Formula", hint: "Formula of the molecule", ...text, width: "minmax(110px, 1fr)", value: (each) => each.formula, show: (each) => <Formula text={each.formula} /> }),
-  column({ key: "adduct", title: "Adduct", hint: "What makes the molecule an ion", ...text, width: "minmax(70px, 0.5fr)", value: (each) => each.adduct, show: (each) => adductText(each.adduct) }),
-  column({ key: "database", title: "Database", hint: "Database the formula is from", ...text, width: "minmax(90px, 0.8fr)", value: (each) => each.database }),
-  column({ key: "mz", title: "m/z", hint: "Theoretical m/z of the lightest isotopes", width: "minmax(94px, 0.5fr)", value: (each) => each.mz, show: (each) => each.mz.toFixed(4) }),
-  column({ key: "error", title: "Δ ppm", hint: "Measured minus theoretical m/z", value: (each) => each.errorPpm, show: (each) => each.errorPpm.toFixed(2) }),
+  column({ key: "ion", title: "Ion", hint: "Formula and adduct", ...text, least: 176, share: 1.4, value: (each) => each.ion, show: (each) => <Ion annotation={each} /> }),
+  column({ key: "formula", title: "Formula", hint: "Formula of the molecule", ...text, least: 110, share: 1, value: (each) => each.formula, show: (each) => <Formula text={each.formula} /> }),
+  column({ key: "adduct", title: "Adduct", hint: "What makes the molecule an ion", ...text, least: 84, share: 0.5, value: (each) => each.adduct, show: (each) => adductText(each.adduct) }),
+  column({ key: "database", title: "Database", hint: "Database the formula is from", ...text, least: 90, share: 0.8, value: (each) => each.database }),
+  column({ key: "mz", title: "m/z", hint: "Theoretical m/z of the lightest isotopes", least: 94, share: 0.5, value: (each) => each.mz, show: (each) => each.mz.toFixed(4) }),
+  column({ key: "error", title: "Δ ppm", hint: "Measured minus theoretical m/z", value: (each) => each.errorPpm, show: (each) => each.errorPpm.toFixed(2).replace("-", "−") }),
   score("msm", "MSM", "Metabolite–signal match: the product of the three scores"),
   column({ key: "fdr", title: "FDR", hint: "False discovery rate", value: (each) => each.fdr, show: (each) => percent(each.fdr) }),
   score("chaos", "ρ chaos", "Spatial structure of the first image"),
@@ -58,7 +59,7 @@ export const COLUMNS: Column[] = [
   column({ key: "total", title: "Total", hint: "Summed intensity of the first image", value: (each) => each.total[0] ?? 0, show: (each) => intensity(each.total[0] ?? 0), descending: true }),
   column({ key: "points", title: "Pixels", hint: "Pixels with a signal in the first image", value: (each) => each.points[0] ?? 0, descending: true }),
   column({ key: "isobars", title: "Isobars", hint: "Annotations of other ions in the same m/z windows", value: (each) => each.isobars.length, descending: true }),
-  column({ key: "names", title: "Molecules", hint: "Molecules of this formula in the database", ...text, width: "minmax(120px, 1.6fr)", value: (each) => each.names[0] ?? "", show: (each) => <Names names={each.names} /> }),
+  column({ key: "names", title: "Molecules", hint: "Molecules of this formula in the database", ...text, least: 120, share: 1.6, value: (each) => each.names[0] ?? "", show: (each) => <Names names={each.names} /> }),
 ];
 
 export const columnOf = (key: string): Column | undefined => COLUMNS.find((each) => each.key === key);

@@ -82,6 +82,7 @@ function settingRows({ configuration, databases }: Summary): [string, ComponentC
 
 function settingText(value: unknown): string {
   if (value === null || (Array.isArray(value) && !value.length)) return "–";
+  if (typeof value === "object" && Object.values(value).every((each) => each === null)) return "–";
   if (Array.isArray(value) && value.every((each) => typeof each !== "object")) return value.join(", ");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

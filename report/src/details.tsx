@@ -7,7 +7,7 @@ import { useLoaded } from "./hooks";
 import { type Annotation, type Job, openImage } from "./job";
 import { linkOf } from "./links";
 import { CHANNELS, css } from "./maps";
-import { adductText, Formula, Ion, ionText, percent } from "./notation";
+import { adductText, Formula, intensity, Ion, ionText, percent } from "./notation";
 import { Pattern } from "./pattern";
 import { state, update } from "./state";
 import { Thumbnail } from "./thumbnail";
@@ -119,7 +119,7 @@ function Isotopes({ job, annotation }: { job: Job; annotation: Annotation }) {
       {annotation.theoMz.map((mz, peak) => (
         <figure key={peak}>
           <Thumbnail dataset={job.dataset} image={(key === annotation.id && value?.[peak]) || null} label={`Image of peak ${peak + 1} of ${ionText(annotation)}`} />
-          <figcaption>{mz.toFixed(4)}</figcaption>
+          <figcaption>{mz.toFixed(4)}<br /><span class="quiet">up to {intensity(annotation.highest[peak] ?? 0)}</span></figcaption>
         </figure>
       ))}
     </div>

@@ -16,8 +16,8 @@ export function saveFile(name: string, content: Blob): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** A name for a file: letters, digits and what joins them. */
-export const fileName = (text: string): string => text.replace(/[^\p{L}\p{N}+−\-]+/gu, "_").replace(/^_+|_+$/g, "") || "ions";
+/** A name for a file: letters and digits, joined. */
+export const fileName = (text: string): string => text.replace(/[^\p{L}\p{N}\-]+/gu, "_").replace(/^_+|_+$/g, "") || "ions";
 
 const LEAST = 900;
 const FOOT = 46;

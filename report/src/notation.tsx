@@ -42,6 +42,12 @@ export function ionText({ formula, chemMod, neutralLoss, adduct, ion }: Annotati
   return `[${formula}${modifiers.replace(/[+-]/g, (sign) => (sign === "-" ? " − " : " + "))}]${ion.endsWith("-") ? "−" : "+"}`;
 }
 
+/** The same with subscripts, for where there is no markup. */
+export function ionLetters(annotation: Annotation): string {
+  const lowered = ionText(annotation).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)] ?? "");
+  return lowered.replace(/.$/, (charge) => (charge === "+" ? "⁺" : "⁻"));
+}
+
 /** An adduct as M + Na. */
 export function adductText(adduct: string): string {
   return UNCHANGED.test(adduct) ? adduct : `M${adduct.replace(/[+-]/g, (sign) => (sign === "-" ? " − " : " + "))}`;

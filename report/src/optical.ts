@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 
 import type { Matrix } from "./geometry";
 import type { Job } from "./job";
+import { bytesOf } from "./packing";
 import { load } from "./scripts";
 
 export interface Optical {
@@ -39,8 +40,7 @@ export async function openOptical(job: Job): Promise<void> {
 
 async function readOptical(job: Job): Promise<Optical> {
   const { name, media, data, transform } = await load<Content>("report/optical.js");
-  const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
-  const url = URL.createObjectURL(new Blob([bytes], { type: media }));
+  const url = URL.createObjectURL(new Blob([bytesOf(data)], { type: media }));
   const { naturalWidth: width, naturalHeight: height } = await openPicture(url);
   return { name, url, width, height, transform: transform ?? spanning(job, width, height) };
 }

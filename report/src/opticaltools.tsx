@@ -25,7 +25,7 @@ export function OpticalTools({ job, picture }: { job: Job; picture: ImageData | 
   return (
     <div class="group">
       <label class="button" title="Lay a photograph or a stained section beneath the ion image; it stays on this computer">
-        {optical.value ? "Other picture …" : "Optical image …"}
+        {optical.value ? "Other …" : "Optical image …"}
         <input class="visually-hidden" type="file" accept="image/*" onChange={(event) => void choose(event.currentTarget.files?.[0])} />
       </label>
       {optical.value && <Opacities />}

@@ -1,18 +1,27 @@
 /** What `ionfleet.report.packs` encodes, decoded. */
 
+/** The bytes that a text in base64 stands for. */
+export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let place = 0; place < bytes.length; place++) bytes[place] = characters.charCodeAt(place);
+  return bytes;
+}
+
 async function inflate(text: string): Promise<Uint8Array> {
-  const packed = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const packed = bytesOf(text);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 /** The places of set bits, lowest bit first. */
 function setBits(bytes: Uint8Array, count: number): Uint32Array {
-  const found: number[] = [];
+  const found = new Uint32Array(count);
+  let length = 0;
   for (let place = 0; place < count; place++) {
-    if (((bytes[place >> 3] ?? 0) >> (place & 7)) & 1) found.push(place);
+    if (((bytes[place >> 3] ?? 0) >> (place & 7)) & 1) found[length++] = place;
   }
-  return Uint32Array.from(found);
+  return found.slice(0, length);
 }
 
 /** Decode a mask: the index (y * width + x) of every sampled pixel, ascending. */
@@ -25,14 +34,14 @@ export async function decodeValues(text: string, sampled: Uint32Array, pixels: n
   const bytes = await inflate(text);
   const ranks = setBits(bytes, sampled.length);
   const start = Math.ceil(sampled.length / 8);
+  const length = ranks.length;
+  const words = new Uint32Array(length);
+  for (let plane = 0; plane < 4; plane++) {
+    const from = start + plane * length;
+    for (let place = 0; place < length; place++) words[place]! |= bytes[from + place]! << (8 * plane);
+  }
+  const values = new Float32Array(words.buffer);
   const dense = new Float32Array(pixels);
-  const bits = new Uint32Array(1);
-  const value = new Float32Array(bits.buffer);
-  ranks.forEach((rank, place) => {
-    let word = 0;
-    for (let plane = 3; plane >= 0; plane--) word = (word << 8) | (bytes[start + plane * ranks.length + place] ?? 0);
-    bits[0] = word;
-    dense[sampled[rank] ?? 0] = value[0] ?? 0;
-  });
+  for (let place = 0; place < length; place++) dense[sampled[ranks[place]!]!] = values[place]!;
   return dense;
 }

@@ -1,7 +1,7 @@
 /** The isotope pattern: theoretical and observed peaks, drawn and in figures. */
 
 import type { Annotation } from "./job";
-import { count, intensity } from "./notation";
+import { count } from "./notation";
 
 const WIDTH = 420;
 const HEIGHT = 150;
@@ -58,7 +58,7 @@ function Chart({ annotation, found }: { annotation: Annotation; found: number[] 
 }
 
 function Figures({ annotation, found }: { annotation: Annotation; found: number[] }) {
-  const { theoMz, theoInts, meanMz, deviationMz, points, highest } = annotation;
+  const { theoMz, theoInts, meanMz, deviationMz, points } = annotation;
   return (
     <table class="figures">
       <thead>
@@ -68,7 +68,6 @@ function Figures({ annotation, found }: { annotation: Annotation; found: number[
           <th scope="col">theory %</th>
           <th scope="col">observed %</th>
           <th scope="col">pixels</th>
-          <th scope="col">highest</th>
         </tr>
       </thead>
       <tbody>
@@ -79,7 +78,6 @@ function Figures({ annotation, found }: { annotation: Annotation; found: number[
             <td>{(theoInts[place] ?? 0).toFixed(1)}</td>
             <td>{(found[place] ?? 0).toFixed(1)}</td>
             <td>{count(points[place] ?? 0)}</td>
-            <td>{intensity(highest[place] ?? 0)}</td>
           </tr>
         ))}
       </tbody>

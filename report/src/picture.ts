@@ -11,12 +11,62 @@ export interface Range {
 /** Intensities that no more than this share of the pixels with a signal exceed are the hot spots. */
 const HOT = 0.99;
 
+interface Heights {
+  highest: number;
+  hot: number;
+}
+
+const heights = new WeakMap<Float32Array, Heights>();
+
+function heightsOf(image: Float32Array): Heights {
+  let known = heights.get(image);
+  if (!known) {
+    known = { highest: quantile(image, 1), hot: quantile(image, HOT) };
+    heights.set(image, known);
+  }
+  return known;
+}
+
+/** The bits of infinity: those of larger floats are negative or no numbers. */
+const INFINITE = 0x7f800000;
+
+/**
+ * The value at a rank among the positive ones: positive floats are ordered as their bits are, so that counting by the
+ * upper half of the bits, and then by the lower half, finds it without sorting.
+ */
+function quantile(image: Float32Array, rank: number): number {
+  const bits = new Uint32Array(image.buffer, image.byteOffset, image.length);
+  const upper = counts(bits, 0, INFINITE, 16);
+  const number = upper.reduce((sum, count) => sum + count, 0);
+  if (!number) return 0;
+  const [high, rest] = placeOf(upper, Math.floor((number - 1) * rank));
+  const first = high * 2 ** 16;
+  const [low] = placeOf(counts(bits, first, first + 2 ** 16, 0), rest);
+  return new Float32Array(Uint32Array.of(first + low).buffer)[0] ?? 0;
+}
+
+/** Count the bits of values from `start` up to `stop`, but zero, by 16 of them. */
+function counts(bits: Uint32Array, start: number, stop: number, shift: number): Uint32Array {
+  const found = new Uint32Array(2 ** 16);
+  for (let place = 0; place < bits.length; place++) {
+    const value = bits[place]!;
+    if (value && value >= start && value < stop) found[(value >>> shift) & 0xffff]!++;
+  }
+  return found;
+}
+
+/** Where the value of a rank is counted, and its rank there. */
+function placeOf(found: Uint32Array, rank: number): [number, number] {
+  let place = 0;
+  let rest = rank;
+  while (rest >= (found[place] ?? Infinity)) rest -= found[place++] ?? 0;
+  return [place, rest];
+}
+
 /** From 0 to the highest intensity, or to that below the hot spots. */
 export function rangeOf(image: Float32Array, clip: boolean): Range {
-  const values = image.filter((value) => value > 0 && Number.isFinite(value)).sort();
-  const last = values.length - 1;
-  const high = clip ? values[Math.floor(last * HOT)] : values[last];
-  return { low: 0, high: high ?? 0 };
+  const { highest, hot } = heightsOf(image);
+  return { low: 0, high: clip ? hot : highest };
 }
 
 /** Each pixel's share of the dataset's median total at that pixel's total: comparable between pixels, same unit. */
@@ -79,10 +129,10 @@ function paintPixel(data: Uint8ClampedArray, place: number, layers: Layer[], loo
   let red = 0;
   let green = 0;
   let blue = 0;
-  for (const { image, range, colours } of layers) {
-    const level = share(image[place] ?? 0, range);
-    const colour = colours[Math.round(level * 255)];
-    if (!colour) continue;
+  for (let number = 0; number < layers.length; number++) {
+    const { image, range, colours } = layers[number]!;
+    const level = share(image[place]!, range);
+    const colour = colours[Math.round(level * 255)]!;
     red += colour[0];
     green += colour[1];
     blue += colour[2];

@@ -36,16 +36,17 @@ export function Table({ rows, chosen, onChoose }: Props) {
   useWalk(rows, place, Math.max(1, Math.floor(size.height / ROW) - 2), onChoose);
   const first = Math.max(0, Math.floor(top / ROW) - SPARE);
   const last = Math.min(rows.length, Math.ceil((top + size.height) / ROW) + SPARE);
-  const tracks = { gridTemplateColumns: columns.map((each) => each.width).join(" ") };
+  const tracks = { gridTemplateColumns: columns.map(({ least, share }) => `minmax(${least}px, ${share}fr)`).join(" ") };
+  const minWidth = `${columns.reduce((sum, { least }) => sum + least, 0)}px`;
   return (
     <div class="table" role="grid" aria-label="Annotations" aria-rowcount={rows.length + 1} aria-colcount={columns.length}>
       <div class="scroller" ref={body} tabIndex={0} aria-activedescendant={place >= 0 ? `row-${place}` : undefined} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
-        <div class="row head" role="row" aria-rowindex={1} style={tracks}>
+        <div class="row head" role="row" aria-rowindex={1} style={{ ...tracks, minWidth }}>
           {columns.map((column) => (
             <Head key={column.key} column={column} />
           ))}
         </div>
-        <div class="rows" role="rowgroup" style={{ height: `${rows.length * ROW}px` }}>
+        <div class="rows" role="rowgroup" style={{ height: `${rows.length * ROW}px`, minWidth }}>
           {rows.slice(first, last).map((annotation, offset) => (
             <Row key={annotation.id} annotation={annotation} place={first + offset} columns={columns} chosen={annotation === chosen} tracks={tracks} onChoose={onChoose} />
           ))}

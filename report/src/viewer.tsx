@@ -8,7 +8,7 @@ import { zoomed } from "./geometry";
 import { useLoaded } from "./hooks";
 import { type Annotation, type Job, openImage } from "./job";
 import { CHANNELS, coloursOf, css, MAPS } from "./maps";
-import { count, intensity, Ion, ionText } from "./notation";
+import { count, intensity, Ion, ionLetters, ionText } from "./notation";
 import { optical } from "./optical";
 import { OpticalTools } from "./opticaltools";
 import { type Layer, normalised, paint, rampOf, type Range, rangeOf } from "./picture";
@@ -82,7 +82,7 @@ export function Viewer({ job, chosen }: { job: Job; chosen: Annotation | null })
   );
 }
 
-const title = (images: Shown[]): string => images.map((each) => ionText(each.annotation)).join(", ");
+const title = (images: Shown[]): string => images.map((each) => ionLetters(each.annotation)).join(", ");
 
 function describeImage(images: Shown[], job: Job): string {
   const parts = images.map(({ annotation, highest }) => {

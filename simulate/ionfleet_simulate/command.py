@@ -39,6 +39,9 @@ def simulate(
     mode: Annotated[
         str | None, typer.Option(help="Of the imzML: processed or continuous.", show_default="processed")
     ] = None,
+    optical: Annotated[
+        bool, typer.Option("--optical", help="Write a picture of the stained tissue too, to lie beneath ion images.")
+    ] = False,
 ) -> None:
     """Simulate an imaging mass spectrometry dataset with known ions in it.
 
@@ -59,7 +62,7 @@ def simulate(
         "mode": mode,
     }
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
-    dataset = write_dataset(replace(_base(preset), **given), folder, name)
+    dataset = write_dataset(replace(_base(preset), **given), folder, name, optical=optical)
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"{dataset.imzml}: {dataset.spectra:,} spectra, {dataset.peaks:,} peaks", markup=False)
     console.print(f"The ions planted in it are in {dataset.truth}.", markup=False)

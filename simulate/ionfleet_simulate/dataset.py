@@ -11,6 +11,7 @@ from pathlib import Path
 from ionfleet.errors import InvalidConfigurationError
 from ionfleet_simulate.imzml import DatasetWriter
 from ionfleet_simulate.ions import PlantedIon, make_template, plant
+from ionfleet_simulate.optical import transform, write_section
 from ionfleet_simulate.simulation import Simulation
 from ionfleet_simulate.spectra import Sample
 
@@ -30,7 +31,9 @@ class SimulatedDataset:
     peaks: int
 
 
-def write_dataset(simulation: Simulation, folder: Path | str, stem: str = "simulated") -> SimulatedDataset:
+def write_dataset(
+    simulation: Simulation, folder: Path | str, stem: str = "simulated", *, optical: bool = False
+) -> SimulatedDataset:
     """Simulate a dataset and write it into a folder, in memory that does not grow with the number of spectra.
 
     Parameters
@@ -41,6 +44,8 @@ def write_dataset(simulation: Simulation, folder: Path | str, stem: str = "simul
         Where to; made when it is not there. Files of the same names are replaced.
     stem
         Name of the files: `<stem>.imzML`, `<stem>.ibd`, `<stem>.truth.tsv`, `<stem>.job.json`.
+    optical
+        Write a picture of the stained tissue too, `<stem>.section.png`, which the configuration names.
 
     Raises
     ------
@@ -66,7 +71,10 @@ def write_dataset(simulation: Simulation, folder: Path | str, stem: str = "simul
             for block in sample.blocks():
                 writer.write(block)
             _write_truth(truth, ions)
-            _write_configuration(configuration, simulation)
+            section = folder / f"{stem}.section.png" if optical else None
+            if section is not None:
+                write_section(section, simulation)
+            _write_configuration(configuration, simulation, section)
     except OSError as error:
         raise InvalidConfigurationError(
             f"The dataset cannot be written into {folder}: {error}. Give a folder with write permission and room."
@@ -81,11 +89,13 @@ def _write_truth(path: Path, ions: Sequence[PlantedIon]) -> None:
         writer.writerows(astuple(ion) for ion in ions)
 
 
-def _write_configuration(path: Path, simulation: Simulation) -> None:
-    configuration = {
+def _write_configuration(path: Path, simulation: Simulation, section: Path | None) -> None:
+    configuration: dict[str, object] = {
         "polarity": simulation.polarity,
         "analyzer": simulation.analyzer,
         "resolving_power": simulation.resolving_power,
         "resolving_power_mz": simulation.resolving_power_mz,
     }
+    if section is not None:
+        configuration |= {"optical_image": section.name, "transform": transform()}
     path.write_text(json.dumps(configuration, indent=2) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ from ionfleet_replay import Cloud, DeadLetter, EventLost, ExecutionEnded, FaultI
 from ionfleet_replay import assembly as assemblies
 from ionfleet_replay.faults import Kind
 
-TABLES = ("metrics.parquet", "annotations.parquet", "annotations.csv")
+TABLES = ("metrics.parquet", "annotations.parquet", "annotations.csv", "report/annotations.js", "report/dataset.js")
 KEPT = ("databases/",)
 """Prefixes of the work bucket that are meant to stay."""
 
@@ -71,7 +71,7 @@ class Evidence:
         return {
             key: data.partition(b"\n")[2] if key.endswith(".csv") else data
             for key, data in self.results.items()
-            if key.endswith(TABLES)
+            if key.endswith(TABLES) or "/report/images/" in key
         }
 
     def injected(self) -> Counter[str]:

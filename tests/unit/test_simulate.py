@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import png
 import pytest
 from numpy.typing import NDArray
 from pyimzml.ImzMLParser import ImzMLParser
@@ -409,3 +410,17 @@ def test_quantiles_are_those_of_their_distributions() -> None:
     assert (normal.mean(), normal.std()) == (pytest.approx(0, abs=1e-4), pytest.approx(1, abs=1e-3))
     assert np.median(lognormal) == pytest.approx(1.0, abs=1e-4)
     assert np.std(np.log(lognormal)) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_the_picture_of_the_tissue_lies_over_it(tmp_path: Path) -> None:
+    dataset = write_dataset(SMALL, tmp_path, optical=True)
+    fields = json.loads(dataset.configuration.read_text())
+    width, height, rows, _ = png.Reader(bytes=(tmp_path / fields["optical_image"]).read_bytes()).read()
+    picture = np.vstack([np.asarray(row) for row in rows]).reshape(height, width, 3)
+    y, x = np.mgrid[: SMALL.height, : SMALL.width].reshape(2, -1)
+    across, down, _ = np.array(fields["transform"]) @ [x + 0.5, y + 0.5, np.ones(len(x))]
+    tissue = Tissue(SMALL.seed).fields(x, y, SMALL.width, SMALL.height)[STRUCTURES.index("homogeneous-1")]
+    stained = picture[down.astype(int), across.astype(int)].min(axis=1) < 215
+    assert stained[tissue > 0.5].all()
+    assert not stained[tissue == 0].any()
+    assert 0.1 < stained.mean() < 0.9

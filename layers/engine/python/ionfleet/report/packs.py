@@ -16,7 +16,7 @@ from ionfleet.report.scripts import pack_path, script
 _PACK_BYTES = 4 << 20
 """Values of a pack before they are compressed, if every pixel of every image had one."""
 _PACK_IONS = 32
-_LEVEL = 6
+_LEVEL = 4
 
 
 def ions_per_pack(pixels: int, peaks: int) -> int:
