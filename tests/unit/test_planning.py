@@ -168,6 +168,23 @@ def test_segments_that_would_not_fit_are_cut_further() -> None:
     assert len(segments) > 1
 
 
+def test_the_points_of_ions_are_those_in_their_windows() -> None:
+    density = density_of(np.repeat([200.0, 500.0, 900.0], [BLOCK, 6 * BLOCK, BLOCK]))
+    lower, upper = windows(np.array([300.0, 500.0]))
+    assert density.points(lower, upper).tolist() == pytest.approx([0, 6 * BLOCK], abs=BLOCK)
+
+
+def test_a_task_has_room_for_all_points_of_one_ion() -> None:
+    run = huge_run(12_000_000, 499.9995, 500.0005)
+    lower, upper = windows(np.array([500.0]))
+    without, with_points = projected_annotate_mb(run.peaks, 1), projected_annotate_mb(run.peaks, 1, 0, run.peaks)
+    assert without < FUNCTION_MB * USABLE_SHARE < with_points
+    with pytest.raises(OutOfBudgetError, match=r"m/z 499\.9985 reads 12,000,000 peaks"):
+        cut_segments(lower, upper, Density.of([run]), FUNCTION_MB, None)
+    lower, upper = windows(np.linspace(110, 890, 2000))
+    assert len(cut_segments(lower, upper, Density.of([huge_run(12_000_000)]), FUNCTION_MB, None)) > 1
+
+
 def test_an_ion_that_no_annotate_function_can_hold_is_refused_with_its_mz() -> None:
     density = Density.of([huge_run(400_000_000, 499.99, 500.01)])
     lower, upper = windows(np.array([500.0]))

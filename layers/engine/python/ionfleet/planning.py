@@ -28,6 +28,8 @@ SORT_BYTES_PER_PEAK = 90
 ANNOTATE_BASE_MB = 500
 ANNOTATE_BYTES_PER_PEAK = 64
 ANNOTATE_BYTES_PER_ION = 1200
+ANNOTATE_BYTES_PER_POINT = 30
+"""Of the ion with the most points: ions are measured in batches, but each of them whole."""
 GRID_BYTES_PER_SPECTRUM = 110
 
 GATHERING_MB = 3008
@@ -55,12 +57,12 @@ def projected_sort_mb(peaks: int) -> float:
     return SORT_BASE_MB + peaks * SORT_BYTES_PER_PEAK / MEBIBYTE
 
 
-def projected_annotate_mb(peaks: int, ions: int, spectra: int = 0) -> float:
+def projected_annotate_mb(peaks: int, ions: int, spectra: int = 0, points: int = 0) -> float:
     """Project the peak memory (MB) of an annotate task that reads that many peaks for that many ions.
 
-    `spectra` are those of the whole dataset, whose places every task knows.
+    `spectra` are those of the whole dataset, whose places every task knows; `points` are the most that one ion has.
     """
-    read = peaks * ANNOTATE_BYTES_PER_PEAK + ions * ANNOTATE_BYTES_PER_ION
+    read = peaks * ANNOTATE_BYTES_PER_PEAK + ions * ANNOTATE_BYTES_PER_ION + points * ANNOTATE_BYTES_PER_POINT
     return ANNOTATE_BASE_MB + (read + spectra * GRID_BYTES_PER_SPECTRUM) / MEBIBYTE
 
 
@@ -183,6 +185,11 @@ class Density:
         """Number of all peaks."""
         return sum(run.peaks for run in self.runs)
 
+    def points(self, lower: Float64, upper: Float64) -> Int64:
+        """Return about how many peaks lie in the windows of each ion, float64[n, k]: int64[n]."""
+        within = np.interp(upper, self.mz, self.below, left=0.0) - np.interp(lower, self.mz, self.below, left=0.0)
+        return within.sum(axis=1).astype(np.int64)
+
     def peaks_read(self, lower: Float64, upper: Float64) -> int:
         """Return how many peaks reading m/z ranges of all runs brings in (see `RunIndex.row_ranges`)."""
         return sum(run.peaks_read(lower, upper) for run in self.runs)
@@ -229,18 +236,20 @@ def cut_segments(
     below = np.interp(lower[:, 0], density.mz, density.below, left=0.0)
     weights = np.diff(below, prepend=0.0).astype(np.int64) + _PEAKS_PER_ION
     wanted = segment_peaks or max(_SEGMENT_PEAKS, int(weights.sum()) // _SEGMENTS)
+    points = density.points(lower, upper)
     segments: list[Segment] = []
     pending = cut_evenly(weights, wanted)[::-1] or [(0, 0)]
     while pending:
         first, stop = pending.pop()
         peaks = density.peaks_read(*merge_windows(lower[first:stop], upper[first:stop]))
-        if projected_annotate_mb(peaks, stop - first, spectra) <= function_mb * USABLE_SHARE:
+        most = int(points[first:stop].max(initial=0))
+        if projected_annotate_mb(peaks, stop - first, spectra, most) <= function_mb * USABLE_SHARE:
             segments.append(Segment(first, stop, peaks))
         elif stop - first > 1:
             middle = (first + stop) // 2
             pending += [(middle, stop), (first, middle)]
         else:
-            raise _too_many_peaks(peaks, lower[first:stop], function_mb, spectra)
+            raise _too_many_peaks(peaks, lower[first:stop], function_mb, spectra, most)
     return segments
 
 
@@ -259,10 +268,11 @@ def expected_segments(peaks: int, ions: int, spectra: int, function_mb: int, seg
     return segments + 1 if segments > 1 else 1
 
 
-def _too_many_peaks(peaks: int, lower: Float64, function_mb: int, spectra: int) -> OutOfBudgetError:
+def _too_many_peaks(peaks: int, lower: Float64, function_mb: int, spectra: int, points: int) -> OutOfBudgetError:
     where = f" at m/z {lower[0, 0]:.4f}" if len(lower) else ""
     return OutOfBudgetError(
-        f"To annotate one ion{where} reads {peaks:,} peaks and takes {projected_annotate_mb(peaks, 1, spectra):,.0f} "
+        f"To annotate one ion{where} reads {peaks:,} peaks and takes "
+        f"{projected_annotate_mb(peaks, 1, spectra, points):,.0f} "
         f"MB; {function_mb * USABLE_SHARE:,.0f} MB of an annotate function can be used. "
         "Lower ppm, or deploy with more memory for the annotate function."
     )
