@@ -198,7 +198,6 @@ def test_electron_adduct_of_the_other_charge_is_refused():
         {"scoring_model": "animal"},
         {"optical_image": "a.png"},
         {"transform": [[1, 0, 0]] * 3},
-        {"notify": "me"},
     ],
 )
 def test_what_is_not_supported_yet_is_refused(fields):

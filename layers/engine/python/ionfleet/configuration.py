@@ -385,7 +385,7 @@ def sigma_of_class(resolving_power: float) -> float:
 
 
 def _refuse_unsupported(configuration: JobConfiguration) -> None:
-    for field in ("scoring_model", "optical_image", "transform", "notify"):
+    for field in ("scoring_model", "optical_image", "transform"):
         if getattr(configuration, field) is not None:
             raise InvalidConfigurationError(f"{field} is not supported by this version; leave it out or give null.")
 
