@@ -25,13 +25,13 @@ class Bucket:
 
     def __init__(self, client: Any, name: str, owner: str) -> None:
         self._client = client
-        self._name = name
+        self.name = name
         self._owner = {"ExpectedBucketOwner": owner}
 
     def get(self, key: str) -> bytes | None:
         """Return an object, None where there is none."""
         try:
-            answer = self._client.get_object(Bucket=self._name, Key=key, **self._owner)
+            answer = self._client.get_object(Bucket=self.name, Key=key, **self._owner)
         except ClientError as error:
             if _is_missing(error):
                 return None
@@ -46,7 +46,7 @@ class Bucket:
     def etag(self, key: str) -> str | None:
         """Return an object's etag without quotes, None where there is no object."""
         try:
-            answer = self._client.head_object(Bucket=self._name, Key=key, **self._owner)
+            answer = self._client.head_object(Bucket=self.name, Key=key, **self._owner)
         except ClientError as error:
             if _is_missing(error):
                 return None
@@ -55,39 +55,39 @@ class Bucket:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that begin with a prefix."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix, **self._owner)
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix, **self._owner)
         for page in pages:
             yield from (item["Key"] for item in page.get("Contents", ()))
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield the prefixes one level below a prefix, each ending in a slash."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._name, Prefix=prefix, Delimiter="/", **self._owner
+            Bucket=self.name, Prefix=prefix, Delimiter="/", **self._owner
         )
         for page in pages:
             yield from (item["Prefix"] for item in page.get("CommonPrefixes", ()))
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object."""
-        self._client.put_object(Bucket=self._name, Key=key, Body=data, **self._owner)
+        self._client.put_object(Bucket=self.name, Key=key, Body=data, **self._owner)
 
     def upload(self, key: str, path: Path, sent: Callable[[int], None] = multipart.ignore) -> None:
         """Make an object of a file; `sent` hears of bytes that have arrived, whenever that was."""
-        multipart.upload(self._client, {"Bucket": self._name, "Key": key, **self._owner}, path, sent)
+        multipart.upload(self._client, {"Bucket": self.name, "Key": key, **self._owner}, path, sent)
 
     def download(self, key: str, path: Path) -> None:
         """Write an object to a new file."""
         with path.open("xb") as file:
-            self._client.download_fileobj(self._name, key, file, ExtraArgs=self._owner)
+            self._client.download_fileobj(self.name, key, file, ExtraArgs=self._owner)
 
     def remove(self, key: str) -> None:
         """Delete an object; where the bucket keeps versions, the earlier ones stay for as long as it keeps them."""
-        self._client.delete_object(Bucket=self._name, Key=key, **self._owner)
+        self._client.delete_object(Bucket=self.name, Key=key, **self._owner)
 
     def purge(self, prefix: str) -> int:
         """Delete every version of every object whose key begins with a prefix; return how many there were."""
         pages = self._client.get_paginator("list_object_versions").paginate(
-            Bucket=self._name, Prefix=prefix, **self._owner
+            Bucket=self.name, Prefix=prefix, **self._owner
         )
         found = (
             {"Key": each["Key"], "VersionId": each["VersionId"]}
@@ -97,7 +97,7 @@ class Bucket:
         deleted = 0
         while batch := list(islice(found, MOST_DELETED)):
             wanted = {"Objects": batch, "Quiet": True}
-            answer = self._client.delete_objects(Bucket=self._name, Delete=wanted, **self._owner)
+            answer = self._client.delete_objects(Bucket=self.name, Delete=wanted, **self._owner)
             for error in answer.get("Errors", ()):
                 raise ClientError({"Error": {"Code": error["Code"], "Message": error["Message"]}}, "DeleteObjects")
             deleted += len(batch)
@@ -113,12 +113,12 @@ class LocalBucket(Bucket):
 
     def upload(self, key: str, path: Path, sent: Callable[[int], None] = multipart.ignore) -> None:
         """Make an object of a file, which it refers to: the file must stay as it is."""
-        self._cloud.put_file(self._name, key, path)
+        self._cloud.put_file(self.name, key, path)
         sent(path.stat().st_size)
 
     def download(self, key: str, path: Path) -> None:
         """Write an object to a new file."""
-        self._cloud.get_file(self._name, key, path)
+        self._cloud.get_file(self.name, key, path)
 
 
 @dataclass(frozen=True)

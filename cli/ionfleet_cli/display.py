@@ -21,6 +21,9 @@ REFRESHES = 4
 LINE_INTERVAL = 5.0
 """Seconds at least between two lines that count the tasks of one stage."""
 
+SHORTEST_TIME = 0.001
+"""Seconds that a stage takes at least which anybody saw run."""
+
 BAR_WIDTH = 20
 MARKS = {
     "waiting": ("·", "dim"),
@@ -112,7 +115,9 @@ def described(stage: Stage, *, begins: bool) -> str:
         parts = ["begins", terminal.counted(stage.total, "task") if stage.total else "", stage.amount]
     else:
         tasks = f"{tasks_of(stage)} tasks" if stage.total else ""
-        parts = [stage.state, tasks, stage.amount, terminal.elapsed(stage.seconds)]
+        # What was over before anybody looked took a time that is not known.
+        seconds = terminal.elapsed(stage.seconds) if stage.seconds >= SHORTEST_TIME else ""
+        parts = [stage.state, tasks, stage.amount, seconds]
     return f"{stage.name}: {', '.join(filter(None, parts))}"
 
 

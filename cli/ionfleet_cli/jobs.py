@@ -32,7 +32,7 @@ from ionfleet_cli.watch import Polling
 READERS = 16
 """Documents that are read at one time."""
 
-REASON_LENGTH = 60
+REASON_LENGTH = 200
 _JOB = re.compile(r"(?P<job>(?:job-)?[0-9a-f]{4,20})(?:-\d+)?")
 
 
@@ -70,8 +70,8 @@ def list_jobs(results: Bucket, limit: int, console: Console) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("job", "dataset", "state", "stage", "since", "10 % FDR", "cost"):
-        table.add_column(name, justify="right" if name in ("10 % FDR", "cost") else "left", no_wrap=name == "job")
-    table.add_column("reason", ratio=1, overflow="ellipsis", no_wrap=True)
+        table.add_column(name, justify="right" if name in ("10 % FDR", "cost") else "left", no_wrap=True)
+    table.add_column("reason", overflow="fold")
     for _, row in sorted(rows, reverse=True)[:limit]:
         table.add_row(*map(terminal.styled, row))
     console.print(table)

@@ -6,10 +6,10 @@ import os
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -117,24 +117,25 @@ def _start(place: Place, wish: Wish) -> Endpoint:
     """Start the process of a cloud and wait until it is up; whoever stops the waiting stops the process."""
     place.make()
     command = [sys.executable, "-m", "ionfleet_cli.local_server", *wish.arguments()]
-    with place.log.open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - this interpreter, with arguments of ours
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
-        )
+    log = (os.POSIX_SPAWN_OPEN, 1, str(place.log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    files = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), log, (os.POSIX_SPAWN_DUP2, 1, 2)]
+    # Not `subprocess`: the process is to outlive this one, which a Popen complains of.
+    pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=files, setsid=True)
     try:
-        return _await_start(place, process)
+        return _await_start(place, pid)
     except BaseException:
-        process.terminate()
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
         raise
 
 
-def _await_start(place: Place, process: subprocess.Popen[bytes]) -> Endpoint:
+def _await_start(place: Place, pid: int) -> Endpoint:
     deadline = time.monotonic() + STARTING
     while time.monotonic() < deadline:
         endpoint = place.read()
-        if endpoint is not None and endpoint.pid == process.pid:
+        if endpoint is not None and endpoint.pid == pid:
             return endpoint
-        if process.poll() is not None:
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):
             raise CommandError(f"The local cloud {place.name!r} did not come up:\n{logged_tail(place)}")
         time.sleep(LOOK)
     raise CommandError(f"The local cloud {place.name!r} was not up after {STARTING:g} s; see {place.log}.")

@@ -121,6 +121,8 @@ def _ignore(_observation: Observation) -> None:
 
 def main() -> None:
     """Run the cloud that the command line of this process asks for."""
+    # No folder of the user's is to be held by a process that they do not see.
+    os.chdir("/")
     ended = threading.Event()
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: ended.set())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -17,6 +17,7 @@ from ionfleet.stages.status import (
     conclude,
     keep_letter,
 )
+from ionfleet.status import JobStatus
 from ionfleet_aws import clients
 from ionfleet_aws.console import Console
 from ionfleet_aws.environment import StatusEnvironment, read_environment
@@ -24,6 +25,9 @@ from ionfleet_aws.events import DeadLetterRecord, StageEntered, read_end
 from ionfleet_aws.handlers import Account, bind, instrumented, logged_errors, parse_event, public_errors
 from ionfleet_aws.observability import logger, metrics
 from ionfleet_aws.queues import queue_handler
+
+if TYPE_CHECKING:
+    from types_boto3_sns.type_defs import MessageAttributeValueTypeDef
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -110,5 +114,12 @@ def _tell(environment: StatusEnvironment, completion: Completion | None) -> None
             TopicArn=environment.topic_arn,
             Subject=f"Ionfleet: {status.state} {status.job}",
             Message=completion.to_json(),
-            MessageAttributes={"state": {"DataType": "String", "StringValue": status.state}},
+            MessageAttributes=_attributes(status),
         )
+
+
+def _attributes(status: JobStatus) -> dict[str, MessageAttributeValueTypeDef]:
+    """Return what subscribers filter by: how the job ended, and what its configuration asks to be told with that."""
+    notify = (status.configuration or {}).get("notify")
+    told = {"state": status.state} | ({"notify": str(notify)} if notify else {})
+    return {name: {"DataType": "String", "StringValue": value} for name, value in told.items()}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from aws_cdk import Aws, Duration, RemovalPolicy, aws_cloudwatch, aws_iam, aws_kms, aws_sns, aws_sqs
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -40,11 +41,20 @@ def completion_topic(scope: Construct, key: aws_kms.IKey) -> aws_sns.Topic:
     return aws_sns.Topic(scope, "CompletionTopic", master_key=key, enforce_ssl=True)
 
 
+def subscribe(topic: aws_sns.ITopic, email: str | None = None, webhook: str | None = None) -> None:
+    """Send what a topic carries to an address and to a server, once these have confirmed that they want it."""
+    if email is not None:
+        topic.add_subscription(subscriptions.EmailSubscription(email))
+    if webhook is not None:
+        topic.add_subscription(subscriptions.UrlSubscription(webhook, protocol=aws_sns.SubscriptionProtocol.HTTPS))
+
+
 class Alarms(Construct):
     """Alarms on what nobody may miss, all to one topic."""
 
     def __init__(self, scope: Construct, id: str, key: aws_kms.IKey) -> None:
         super().__init__(scope, id)
+        self.all: list[aws_cloudwatch.Alarm] = []
         self.topic = aws_sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
         self.topic.add_to_resource_policy(_from_alarms("AllowAlarms", ["sns:Publish"], self.topic.topic_arn))
 
@@ -83,6 +93,7 @@ class Alarms(Construct):
             treat_missing_data=aws_cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
+        self.all.append(alarm)
 
 
 def _from_alarms(sid: str, actions: Sequence[str], resource: str) -> aws_iam.PolicyStatement:

@@ -15,6 +15,9 @@ from ionfleet_infrastructure.capacity import LARGEST, SMALLEST, share_out
 STACK_NAME = re.compile("[A-Za-z][A-Za-z0-9-]{0,39}")
 """Short enough for what is named after the stack, such as its state machine."""
 
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+WEBHOOK = re.compile(r"https://[^\s/]+(/\S*)?")
+
 REMOVAL_POLICIES = {
     # What a deployment that is rolled back at once has made holds nothing yet, so it goes.
     "retain": RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
@@ -70,6 +73,10 @@ class Settings:
     reserve_concurrency
         Context `reserveConcurrency`, `true` or `false`: whether the functions reserve their shares of that. Without
         it each job keeps to the shares, and the account's quota is what bounds all jobs together.
+    notify_email, notify_webhook
+        Context `notifyEmail` and `notifyWebhook`: an address and an https URL that every end of a job is sent to.
+    alarm_email
+        Context `alarmEmail`: an address that alarms are sent to.
 
     """
 
@@ -81,6 +88,9 @@ class Settings:
     job_timeout_hours: int = 6
     max_concurrency: int = 400
     reserve_concurrency: bool = True
+    notify_email: str | None = None
+    notify_webhook: str | None = None
+    alarm_email: str | None = None
 
     @classmethod
     def from_context(cls, node: Node) -> Settings:
@@ -103,6 +113,9 @@ class Settings:
             job_timeout_hours=_integer(node, "jobTimeoutHours", cls.job_timeout_hours, 1, LONGEST_JOB_HOURS),
             max_concurrency=_integer(node, "maxConcurrency", cls.max_concurrency, SMALLEST, LARGEST),
             reserve_concurrency=_choice(node, "reserveConcurrency", SWITCH, "true"),
+            notify_email=_matching(node, "notifyEmail", EMAIL, "an address such as lab@example.org"),
+            notify_webhook=_matching(node, "notifyWebhook", WEBHOOK, "a URL that begins with https://"),
+            alarm_email=_matching(node, "alarmEmail", EMAIL, "an address such as operators@example.org"),
         )
 
     @property
@@ -122,6 +135,14 @@ def _stack_name(node: Node, default: str) -> str:
     if not STACK_NAME.fullmatch(name):
         raise SettingError(f"Context stackName is {name!r}; use up to 40 letters, digits and hyphens, a letter first.")
     return name
+
+
+def _matching(node: Node, key: str, pattern: re.Pattern[str], wanted: str) -> str | None:
+    """Read a text from the context, None where there is none."""
+    value = node.try_get_context(key)
+    if value is not None and not pattern.fullmatch(str(value)):
+        raise SettingError(f"Context {key} is {value!r}; use {wanted}.")
+    return None if value is None else str(value)
 
 
 def _choice(node: Node, key: str, options: Mapping[str, Option], default: str) -> Option:

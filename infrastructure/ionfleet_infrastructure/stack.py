@@ -12,10 +12,11 @@ from aws_cdk import CfnElement, CfnOutput, DefaultStackSynthesizer, Duration, St
 from constructs import Construct
 
 from ionfleet_infrastructure import specification as functions
+from ionfleet_infrastructure.dashboard import Dashboard
 from ionfleet_infrastructure.events import Rules
 from ionfleet_infrastructure.functions import FleetFunction
 from ionfleet_infrastructure.layers import Layers
-from ionfleet_infrastructure.observability import PUBLISHERS_USE_OF_KEY, Alarms, completion_topic, topic_key
+from ionfleet_infrastructure.observability import PUBLISHERS_USE_OF_KEY, Alarms, completion_topic, subscribe, topic_key
 from ionfleet_infrastructure.queues import EventQueue, dead_letter_queue, visibility_for
 from ionfleet_infrastructure.settings import Settings
 from ionfleet_infrastructure.specification import Specification
@@ -155,6 +156,16 @@ class IonfleetStack(Stack):
         alarms.watch_dead_letters("ManifestsDeadLetters", self._manifests.dead_letters)
         alarms.watch_dead_letters("EndsDeadLetters", self._undelivered)
         alarms.watch_executions(self._workflow.state_machine)
+        subscribe(alarms.topic, self._settings.alarm_email)
+        subscribe(self._topic, self._settings.notify_email, self._settings.notify_webhook)
+        self._dashboard = Dashboard(
+            self,
+            "Dashboard",
+            state_machine=self._workflow.state_machine,
+            queues={"uploads": self._uploads.queue, "manifests": self._manifests.queue},
+            functions=self._functions,
+            alarms=alarms.all,
+        )
 
     def _output(self) -> None:
         outputs = {
@@ -164,6 +175,7 @@ class IonfleetStack(Stack):
             "StateMachineArn": self._workflow.state_machine.state_machine_arn,
             "CompletionTopicArn": self._topic.topic_arn,
             "AlarmsTopicArn": self._alarms.topic.topic_arn,
+            "DashboardName": self._dashboard.name,
             "UploadsDeadLetterQueueUrl": self._uploads.dead_letters.queue_url,
             "ManifestsDeadLetterQueueUrl": self._manifests.dead_letters.queue_url,
         }

@@ -59,6 +59,12 @@ def assembly_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
+def read() -> Callable[[Path], Template]:
+    """A reader of assemblies' templates."""
+    return read_template
+
+
+@pytest.fixture(scope="session")
 def disposable(assembly_of: Callable[..., Path]) -> Template:
     """The template of a small deployment that leaves nothing."""
     return read_template(assembly_of(**TEST_DEPLOYMENT))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from conftest import Template
 
 
@@ -186,3 +190,34 @@ def test_both_topics_are_encrypted_with_a_key_that_their_publishers_may_use(temp
         assert action in alarms["Action"]
         assert template.allows("StatusRole", action, "<TopicKey.Arn>")
         assert not template.allows("PlannerRole", action, "<TopicKey.Arn>")
+
+
+def test_nobody_is_subscribed_unless_a_deployment_says_so(
+    template: Template, assembly_of: Callable[..., Path], read: Callable[[Path], Template]
+) -> None:
+    assert template.of_type("AWS::SNS::Subscription") == {}
+    told = read(
+        assembly_of(
+            notifyEmail="lab@example.org", notifyWebhook="https://example.org/ended", alarmEmail="night@example.org"
+        )
+    )
+    subscribed = {
+        (each["TopicArn"]["Ref"], each["Protocol"], each["Endpoint"])
+        for each in told.of_type("AWS::SNS::Subscription").values()
+    }
+    assert subscribed == {
+        ("CompletionTopic", "email", "lab@example.org"),
+        ("CompletionTopic", "https", "https://example.org/ended"),
+        ("AlarmsTopic", "email", "night@example.org"),
+    }
+
+
+def test_the_dashboard_shows_every_alarm_function_and_end(template: Template) -> None:
+    (dashboard,) = template.of_type("AWS::CloudWatch::Dashboard").values()
+    assert "DashboardName" not in dashboard, "names of dashboards are one list for all regions"
+    body = json.dumps(dashboard["DashboardBody"])
+    shown = {*template.of_type("AWS::CloudWatch::Alarm"), *template.of_type("AWS::Lambda::Function")}
+    emptier = {name for name in shown if name.startswith("Storage")}
+    assert not {name for name in shown - emptier if f'"{name}"' not in body}
+    for end in ("Succeeded", "Failed", "Aborted", "TimedOut"):
+        assert f"Jobs{end}" in body

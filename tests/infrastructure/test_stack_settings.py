@@ -37,6 +37,9 @@ def test_settings_are_read_as_the_command_line_gives_them() -> None:
         "jobTimeoutHours": "24",
         "maxConcurrency": "50",
         "reserveConcurrency": "false",
+        "notifyEmail": "lab@example.org",
+        "notifyWebhook": "https://example.org/ended?lab=1",
+        "alarmEmail": "operators@example.org",
     }
     assert settings(context) == Settings(
         stack_name="Ionfleet-Test",
@@ -47,6 +50,9 @@ def test_settings_are_read_as_the_command_line_gives_them() -> None:
         job_timeout_hours=24,
         max_concurrency=50,
         reserve_concurrency=False,
+        notify_email="lab@example.org",
+        notify_webhook="https://example.org/ended?lab=1",
+        alarm_email="operators@example.org",
     )
 
 
@@ -75,6 +81,9 @@ def test_a_stack_that_keeps_its_data_is_protected_unless_said_otherwise(policy: 
         ("removalPolicy", "", "use one of retain, destroy"),
         ("terminationProtection", "yes", "use one of true, false"),
         ("reserveConcurrency", "0", "use one of true, false"),
+        ("notifyEmail", "lab", "use an address such as lab@example.org"),
+        ("alarmEmail", "a@b.c d", "use an address such as operators@example.org"),
+        ("notifyWebhook", "http://example.org", "use a URL that begins with https://"),
         ("logRetentionDays", "8", "use one of 7, 14, 30, 90, 180, 365"),
         ("logRetentionDays", "a week", "use one of 7, 14, 30, 90, 180, 365"),
         ("workRetentionDays", "0", "use a whole number from 1 to 3650"),

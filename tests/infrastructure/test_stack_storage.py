@@ -98,6 +98,7 @@ def test_the_outputs_name_what_a_user_needs(template: Template) -> None:
         "StateMachineArn": "<WorkflowStateMachine>",
         "CompletionTopicArn": "<CompletionTopic>",
         "AlarmsTopicArn": "<AlarmsTopic>",
+        "DashboardName": "<DashboardDashboard>",
         "UploadsDeadLetterQueueUrl": "<UploadsDeadLetterQueue>",
         "ManifestsDeadLetterQueueUrl": "<ManifestsDeadLetterQueue>",
     }

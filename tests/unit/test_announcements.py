@@ -54,3 +54,23 @@ def test_subject_and_message_hold_nothing_that_a_reader_would_run(monkeypatch: p
     assert told["Message"].isprintable()
     assert len(told["Message"].encode()) <= 256 * 1024
     assert json.loads(told["Message"])["name"] == HOSTILE
+
+
+def test_subscribers_can_filter_by_what_the_configuration_asks_to_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    topics = Topics()
+    monkeypatch.setattr(clients, "topics", lambda: topics)
+    environment, job = StatusEnvironment.model_validate(VARIABLES), "job-" + "0" * 20
+    for configuration in ({"notify": "anna@example.org"}, {"notify": None}, None):
+        status = JobStatus(
+            state="SUCCEEDED", job=job, dataset="ds-1", name="brain", attempt=1, execution=job,
+            results="results/ds-1/", claimed_at="2026-05-04T12:00:00Z", configuration=configuration,
+        )  # fmt: skip
+        load_module("status")._tell(environment, Completion(status, announce=True))
+    told = [
+        {name: value["StringValue"] for name, value in each["MessageAttributes"].items()} for each in topics.published
+    ]
+    assert told == [
+        {"state": "SUCCEEDED", "notify": "anna@example.org"},
+        {"state": "SUCCEEDED"},
+        {"state": "SUCCEEDED"},
+    ]

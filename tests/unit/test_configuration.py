@@ -194,17 +194,6 @@ def test_electron_adduct_of_the_other_charge_is_refused():
 
 
 @pytest.mark.parametrize(
-    "fields",
-    [
-        {"notify": "me"},
-    ],
-)
-def test_what_is_not_supported_yet_is_refused(fields):
-    with pytest.raises(InvalidConfigurationError, match=f"{next(iter(fields))} is not supported by this version"):
-        resolved(**fields)
-
-
-@pytest.mark.parametrize(
     "reference", ["animal", "animal.cbm", "animal.json", "models/animal.CBM", "C:\\models\\animal.cbm"]
 )
 def test_a_scoring_model_is_known_by_its_name_however_its_file_is_given(reference):

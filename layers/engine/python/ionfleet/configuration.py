@@ -378,7 +378,6 @@ def resolve(
         that is not supported.
 
     """
-    _refuse_unsupported(configuration)
     findings: list[Finding] = []
     polarity = _polarity(configuration, header_polarity, findings)
     analyzer = configuration.analyzer or header_analyzer or _analyzer(header_instrument, findings)
@@ -420,11 +419,6 @@ def resolving_power_at_200(analyzer: Analyzer, resolving_power: float, mz: float
 def sigma_of_class(resolving_power: float) -> float:
     """Return the width of a peak, sigma in Da at m/z 200, of the class that a resolving power at m/z 200 falls into."""
     return next(sigma for bound, sigma in _SIGMA_CLASSES if resolving_power < bound)
-
-
-def _refuse_unsupported(configuration: JobConfiguration) -> None:
-    if configuration.notify is not None:
-        raise InvalidConfigurationError("notify is not supported by this version; leave it out or give null.")
 
 
 def _polarity(configuration: JobConfiguration, header: Polarity | None, findings: list[Finding]) -> Polarity:

@@ -188,7 +188,8 @@ class Density:
     def points(self, lower: Float64, upper: Float64) -> Int64:
         """Return about how many peaks lie in the windows of each ion, float64[n, k]: int64[n]."""
         within = np.interp(upper, self.mz, self.below, left=0.0) - np.interp(lower, self.mz, self.below, left=0.0)
-        return within.sum(axis=1).astype(np.int64)
+        points: Int64 = within.sum(axis=1).astype(np.int64)
+        return points
 
     def peaks_read(self, lower: Float64, upper: Float64) -> int:
         """Return how many peaks reading m/z ranges of all runs brings in (see `RunIndex.row_ranges`)."""
