@@ -493,17 +493,11 @@ class Cloud:
 
     def _messages(self) -> dict[str, int]:
         """Count the messages in each queue that has any."""
-        return {f"message in {name}": depth for name, depth in self._call(self._depths()).items() if depth}
-
-    async def _depths(self) -> dict[str, int]:
         # Twice: what goes to a dead-letter queue between the looks at the two queues is seen there the second time.
         depths: Counter[str] = Counter()
         for _ in range(2):
-            found = await asyncio.gather(*(poller.depth() for poller in self._pollers))
-            depths |= Counter(
-                {poller.source.queue.name: depth for poller, depth in zip(self._pollers, found, strict=True)}
-            )
-        return depths
+            depths |= Counter({poller.source.queue.name: poller.depth() for poller in self._pollers})
+        return {f"message in {name}": depth for name, depth in depths.items() if depth}
 
     def _call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._background.loop).result(timeout)

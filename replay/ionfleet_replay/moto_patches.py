@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.core.base_backend import BackendDict
+from moto.sqs.models import sqs_backends
 from moto.stepfunctions.models import stepfunctions_backends
 
 from ionfleet_replay.events import ExecutionStatus
@@ -23,6 +24,12 @@ def finish_execution(account_id: str, region: str, ended: ExecutionStatus) -> No
     execution.output = ended.output
     execution.error = ended.error
     execution.cause = ended.cause
+
+
+def depth(account_id: str, region: str, queue: str) -> int:
+    """Return how many messages are in a queue, received or not, without a call that would keep the cloud awake."""
+    found: Any = sqs_backends[account_id][region].get_queue(queue)
+    return int(found.approximate_number_of_messages + found.approximate_number_of_messages_not_visible)
 
 
 def drop_account(account_id: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
+from ionfleet_replay import moto_patches
 from ionfleet_replay.account import ADMINISTRATOR, Account
 from ionfleet_replay.activity import Activity
 from ionfleet_replay.background import Background
@@ -245,11 +246,9 @@ class Poller:
                 raise
         self._hidden.pop(message["ReceiptHandle"], None)
 
-    async def depth(self) -> int:
+    def depth(self) -> int:
         """Return how many messages are in the queue, received or not."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = await self._call("get_queue_attributes", AttributeNames=names)
-        return sum(int(answer["Attributes"][name]) for name in names)
+        return moto_patches.depth(self._account.id, self._account.region, self.source.queue.name)
 
 
 def failed_messages(answer: Answer, messages: Sequence[Message], *, partial: bool) -> set[str]:

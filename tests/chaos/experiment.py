@@ -19,7 +19,7 @@ from ionfleet_simulate.simulation import Simulation
 from .invariants import Evidence, collect, findings
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 180.0
+PATIENCE = 600.0
 """Seconds of real time after which a cloud should have come to rest."""
 
 CONFIGURATION = {

@@ -82,6 +82,18 @@ def test_dropping_an_account_forgets_what_moto_has_of_it_and_of_no_other(stack, 
     assert two.client("sqs").list_queues()["QueueUrls"] == [two.outputs["Queue"]]
 
 
+def test_messages_are_counted_whether_received_or_not(stack, start):
+    cloud = start(stack.queue("Queue"))
+    sqs, url = cloud.client("sqs"), cloud.outputs["Queue"]
+    account, name = url.split("/")[-2:]
+    for body in "ab":
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    received = sqs.receive_message(QueueUrl=url)["Messages"][0]
+    assert moto_patches.depth(account, "us-east-1", name) == 2
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=received["ReceiptHandle"])
+    assert moto_patches.depth(account, "us-east-1", name) == 1
+
+
 def test_an_execution_can_be_recorded_as_ended(stack, start):
     cloud = start(stack.machine("Machine", MACHINE))
     states = cloud.client("stepfunctions")

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from ionfleet_replay import Cloud, ReplayError, Standing
+from ionfleet_replay.account import Account
 from ionfleet_replay.activity import Activity
 from ionfleet_replay.clock import ManualClock
 
@@ -177,6 +178,21 @@ def test_messages_that_nobody_works_on_wait(stack, start):
     assert until(lambda: cloud.invocations() and cloud.standing() is Standing.WAITING, 10)
     with pytest.raises(TimeoutError, match="1 × message in "):
         cloud.wait_idle(0)
+
+
+def test_who_looks_whether_all_is_done_makes_no_call_that_would_keep_the_clock_from_skipping(stack, start, monkeypatch):
+    operations, call = set(), Account.call
+
+    def noted(account, service, principal, operation, /, **parameters):
+        operations.add(operation)
+        return call(account, service, principal, operation, **parameters)
+
+    monkeypatch.setattr(Account, "call", noted)
+    stack.queue("Queue").function("Function", KEEP, {"BUCKET": "b"}).mapping("Mapping", "Queue", "Function")
+    cloud = start(stack)
+    cloud.client("sqs").send_message(QueueUrl=cloud.outputs["Queue"], MessageBody="x")
+    cloud.wait_idle(20)
+    assert operations == {"receive_message", "delete_message_batch"}
 
 
 def test_a_defect_of_the_runtime_is_told_to_whoever_waits(stack, start):
