@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-reference campaign chaos fuzz bench calibrate lint format layers synth lock audit clean
+.PHONY: help install demo test test-reference campaign chaos fuzz bench bench-large calibrate lint format layers synth lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -59,9 +59,16 @@ fuzz: .venv/fuzz.stamp ## fuzz every reader of what others write (SECONDS=60 for
 	@$(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) --folder .fuzz
 	@$(BIN)/python -m pytest -q --hypothesis-profile=deep tests/property/test_untrusted_inputs.py
 
-bench: install ## time the kernels and the local cloud's objects, each beside its floor
+bench: install ## time kernels, objects of the local cloud, and a run over 65 million peaks, each beside its floor
 	@$(BIN)/python bench/kernels.py
 	@$(BIN)/python bench/objects.py
+	@$(BIN)/python bench/large.py standard
+
+# Each in its own: CASES="huge", "doublings" or "index".
+CASES ?= index huge doublings
+
+bench-large: install ## large datasets: their memory, the index of a million spectra, how costs grow (an hour)
+	@$(BIN)/python bench/large.py $(CASES)
 
 calibrate: install ## fit the estimate of costs anew (a minute of computing), and say how well it fits
 	@$(BIN)/python bench/calibrate.py
