@@ -1,7 +1,7 @@
 """Large datasets through `ionfleet run`, their time, memory and floors: `make bench-large` for all of it.
 
     python bench/large.py standard     200×200 pixels, 65 million peaks, 1,500 formulas
-    python bench/large.py huge         1000×1000 pixels, 200 million peaks, 2,000 formulas
+    python bench/large.py huge         1000×1000 pixels, 264 million peaks, 2,000 formulas
     python bench/large.py doublings    twice the pixels, peaks or formulas of the first: CPU seconds
     python bench/large.py index        the index of an imzML of a million spectra
 
