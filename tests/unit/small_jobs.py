@@ -29,7 +29,7 @@ from .imzml_files import Dataset, make
 from .memory_cloud import DEPLOYMENT
 
 FORMULAS = ("C6H12O6", "C3H7NO2", "C10H16N5O13P3", "C42H82NO8P", "C6H14O7", "C5H9NO4", "C12H22O11", "C4H10FO2P")
-PUBLISHED = ("metrics.parquet", "annotations.parquet", "annotations.csv")
+PUBLISHED = ("metrics.parquet", "annotations.parquet", "annotations.csv", "report/annotations.js", "report/dataset.js")
 STAGES = ("sort", "isotopes", "partition", "annotate", "merge", "render")
 
 
