@@ -7,7 +7,7 @@ import { openPicture, optical, problem, spanning } from "./optical";
 import { Placing } from "./placing";
 import { state, update } from "./state";
 
-export function OpticalTools({ job, picture }: { job: Job; picture: ImageData | null }) {
+export function OpticalTools({ job, solid }: { job: Job; solid: () => ImageData | null }) {
   const [placing, setPlacing] = useState(false);
   const choose = async (file: File | undefined) => {
     if (!file) return;
@@ -31,7 +31,7 @@ export function OpticalTools({ job, picture }: { job: Job; picture: ImageData | 
       {optical.value && <Opacities />}
       {optical.value && <button type="button" onClick={() => setPlacing(true)}>Place …</button>}
       {problem.value && <span class="problem" role="alert">{problem.value}</span>}
-      {placing && optical.value && <Placing job={job} picture={picture} shown={optical.value} onClose={() => setPlacing(false)} />}
+      {placing && optical.value && <Placing job={job} solid={solid} shown={optical.value} onClose={() => setPlacing(false)} />}
     </div>
   );
 }

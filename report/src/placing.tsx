@@ -1,7 +1,7 @@
 /** Placing the optical image by hand: three points that are the same in both pictures. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { saveFile } from "./export";
 import { affine, inverse, type Matrix, type Point } from "./geometry";
@@ -11,14 +11,16 @@ import { canvasOf } from "./picture";
 
 interface Props {
   job: Job;
-  picture: ImageData | null;
+  /** Draws the ion image. */
+  solid: () => ImageData | null;
   shown: Optical;
   onClose: () => void;
 }
 
 const POINTS = 3;
 
-export function Placing({ job, picture, shown, onClose }: Props) {
+export function Placing({ job, solid, shown, onClose }: Props) {
+  const picture = useMemo(solid, []);
   const dialog = useRef<HTMLDialogElement>(null);
   const [ion, setIon] = useState<Point[]>([]);
   const [other, setOther] = useState<Point[]>([]);

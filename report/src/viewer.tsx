@@ -55,13 +55,14 @@ export function Viewer({ job, chosen }: { job: Job; chosen: Annotation | null })
     const colours = each.channel === null ? coloursOf(shown.map) : rampOf(each.channel);
     return { image: each.image, range: range ?? each.range, colours };
   });
+  const solid = () => (layers.length ? paint(layers, job.dataset, { mask: true, opacity: 1, follow: false }) : null);
   const look = { mask: shown.mask, opacity: shown.ionOpacity, follow: Boolean(optical.value) && shown.follow };
   const drawn = [loaded.key, shown.map, range?.low, range?.high, ...Object.values(look)];
   const picture = useMemo(() => (layers.length ? paint(layers, job.dataset, look) : null), drawn);
   const save = () => picture && savePicture(job, picture, title(images), single ? { map: shown.map, range: range ?? single.range } : null);
   return (
     <section class="viewer" aria-label="Ion image">
-      <Tools job={job} picture={picture} onSave={save} single={Boolean(single)} />
+      <Tools job={job} solid={solid} onSave={save} single={Boolean(single)} />
       <div class="stage-row">
         <Stage dataset={job.dataset} picture={picture} label={describeImage(images, job)} describe={(place) => describe(images, place, job)} busy={loaded.key !== key} />
         {single && range && (
@@ -113,12 +114,13 @@ function isSampled(job: Job, place: number): boolean {
 
 interface ToolsProps {
   job: Job;
-  picture: ImageData | null;
+  /** Draws the ion image without what the optical image makes of it. */
+  solid: () => ImageData | null;
   single: boolean;
   onSave: () => void;
 }
 
-function Tools({ job, picture, single, onSave }: ToolsProps) {
+function Tools({ job, solid, single, onSave }: ToolsProps) {
   const shown = state.value;
   const toggle = (name: "clip" | "tic" | "mask", label: string, hint: string) => (
     <button type="button" aria-pressed={shown[name]} title={hint} onClick={() => update({ [name]: !shown[name], range: null })}>
@@ -148,7 +150,7 @@ function Tools({ job, picture, single, onSave }: ToolsProps) {
         <button type="button" title="Show the whole image (0)" disabled={!shown.view} onClick={() => update({ view: null })}>Fit</button>
         <button type="button" aria-label="Zoom in" title="Zoom in (+)" onClick={() => zoom(1.5)}>+</button>
       </div>
-      <OpticalTools job={job} picture={picture} />
+      <OpticalTools job={job} solid={solid} />
       <button type="button" class="push" onClick={onSave} title="Save what is shown, with its scale bar">Save PNG</button>
     </div>
   );

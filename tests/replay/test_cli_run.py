@@ -113,6 +113,17 @@ def test_the_folder_of_results_holds_what_was_promised(workplace: Workplace) -> 
     images = {path.name for path in (out / "ion_images").iterdir()}
     assert {f"{formula}{adduct}_0.png" for formula, adduct in found} <= images
     assert json.loads((out / "summary.json").read_text())["images"] == len(images)
+    assert {path.name for path in (out / "report").iterdir()} == {
+        "annotations.js",
+        "dataset.js",
+        "images",
+        "summary.js",
+    }
+    assert any((out / "report" / "images").iterdir())
+
+
+def test_the_page_is_named_last(finished: subprocess.CompletedProcess[str]) -> None:
+    assert finished.stdout.rstrip().endswith("look at them in out/report.html")
 
 
 @pytest.mark.usefixtures("finished")

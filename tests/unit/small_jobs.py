@@ -36,6 +36,8 @@ PUBLISHED = (
     "annotations.csv",
     "colocalization.parquet",
     "diagnostics.parquet",
+    "report/annotations.js",
+    "report/dataset.js",
 )
 STAGES = ("sort", "isotopes", "partition", "annotate", "merge", "render")
 

@@ -79,17 +79,21 @@ def _read_segments(stores: Stores, plan: Plan, segments: int) -> pa.Table:
 
 
 def _images_to_render(annotations: pa.Table, measured: pa.Table) -> pa.Table:
-    """List one row an annotated (formula, modifier), by segment: its ion, its images, the segment that keeps them."""
+    """List one row an annotated (formula, modifier): its ion, its images, the segment that keeps them.
+
+    Rows are in the order of their ions' first centroids, which is that of the segments, however these were cut: packs
+    of the page are ranges of rows.
+    """
     images = (matrix_of(annotations.column("nnz")) > 0).sum(axis=1)
-    columns = [annotations.column(name).to_pylist() for name in ("formula", "modifier", "ion_formula")]
+    first_mz = matrix_of(annotations.column("theo_mz"))[:, 0]
+    columns = [annotations.column(name).to_pylist() for name in ("ion_formula", "formula", "modifier")]
     # Databases may share formulas; an ion has one row then, and one set of files.
-    rows = sorted(set(zip(*columns, images.tolist(), strict=True)))
-    names = ("formula", "modifier", "ion_formula", "images")
-    types = (pa.string(), pa.string(), pa.string(), pa.int64())
+    rows = sorted(set(zip(first_mz.tolist(), *columns, images.tolist(), strict=True)))
+    names = ("mz", "ion_formula", "formula", "modifier", "images")
+    types = (pa.float64(), pa.string(), pa.string(), pa.string(), pa.int64())
     table = pa.table({name: pa.array([row[i] for row in rows], types[i]) for i, name in enumerate(names)})
     place = pc.index_in(table.column("ion_formula"), measured.column("ion").combine_chunks())
-    table = table.append_column("segment", measured.column("segment").take(place))
-    return table.sort_by([(name, "ascending") for name in ("segment", "ion_formula", "formula", "modifier")])
+    return table.append_column("segment", measured.column("segment").take(place))
 
 
 def _render_size(plan: Plan) -> int:
