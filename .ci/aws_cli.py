@@ -1,4 +1,4 @@
-"""Checks that the ordinary AWS CLI works against the local cloud: a dataset goes in, results come out.
+"""Checks that the ordinary AWS CLI works against `ionfleet local up`: a dataset goes in, results come out.
 
 The CLI pins its own botocore, so it lives in an environment of its own, made from `requirements/awscli.txt`.
 """
@@ -6,16 +6,20 @@ The CLI pins its own botocore, so it lives in an environment of its own, made fr
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
 import venv
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ionfleet.databases import bundled_database
-from ionfleet_replay import Cloud, synthesize
+from ionfleet_replay import synthesize
 from ionfleet_simulate.dataset import write_dataset
 from ionfleet_simulate.simulation import Simulation
 
@@ -29,22 +33,14 @@ ENDS = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
 
 
 class Aws:
-    """The `aws` command, as a user of a running cloud would set it up."""
+    """The `aws` command, with the variables that `ionfleet local up` prints."""
 
-    def __init__(self, endpoint_url: str, folder: Path) -> None:
-        # Not AWS_ENDPOINT_URL: version 1 of the CLI has a host name of its own for SQS that goes before it.
-        self._endpoint = ("--endpoint-url", endpoint_url)
-        self._variables = {
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(folder),
-            "AWS_ACCESS_KEY_ID": "anyone",
-            "AWS_SECRET_ACCESS_KEY": "anything",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
+    def __init__(self, printed: Mapping[str, str], folder: Path) -> None:
+        self._variables = {"PATH": "/usr/bin:/bin", "HOME": str(folder), **printed}
 
     def __call__(self, *arguments: str | Path) -> str:
         """Return what a command prints; what it complains of goes to the terminal."""
-        command = [ENVIRONMENT / "bin" / "aws", *self._endpoint, *arguments]
+        command = [ENVIRONMENT / "bin" / "aws", *arguments]
         done = subprocess.run(command, env=self._variables, stdout=subprocess.PIPE, text=True, check=True)
         return done.stdout
 
@@ -84,17 +80,37 @@ def wait_for(look: Any, what: str) -> Any:
     return found
 
 
-def check(aws: Aws, outputs: dict[str, str], folder: Path) -> None:
+@contextmanager
+def local_cloud(folder: Path) -> Iterator[dict[str, str]]:
+    """Have a cloud in the background while the block runs; give the variables that lead a client to it."""
+    ionfleet = Path(sys.executable).with_name("ionfleet")
+    environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+    assembly = synthesize(ROOT / "app.py", ROOT / "build" / "assembly")
+    subprocess.run([ionfleet, "local", "up", "--assembly", assembly], env=environment, check=True)
+    try:
+        told = subprocess.run(
+            [ionfleet, "local", "status", "--env"], env=environment, check=True, stdout=subprocess.PIPE, text=True
+        )
+        assignments = (word for word in shlex.split(told.stdout) if word != "export")
+        yield dict(assignment.split("=", 1) for assignment in assignments)
+    finally:
+        subprocess.run([ionfleet, "local", "down"], env=environment, check=True)
+
+
+def check(aws: Aws, printed: Mapping[str, str], folder: Path) -> None:
     """Annotate a dataset with nothing but the AWS CLI."""
-    bucket, results = f"s3://{outputs['InputBucket']}", f"s3://{outputs['ResultsBucket']}"
+    bucket, results = f"s3://{printed['INPUT_BUCKET']}", f"s3://{printed['RESULTS_BUCKET']}"
+    (stack,) = aws.json("cloudformation", "describe-stacks", "--stack-name", "Ionfleet")["Stacks"]
+    assert {"OutputKey": "InputBucket", "OutputValue": printed["INPUT_BUCKET"]} in stack["Outputs"], stack
     aws("s3", "cp", folder / "few.tsv", f"{bucket}/databases/few.tsv", "--only-show-errors")
     status = "inputs/databases/few/status.json"
     wait_for(lambda: status in aws("s3", "ls", "--recursive", f"{results}/inputs/"), "imported database")
     for name in ("job.json", "tissue.ibd", "tissue.imzML"):
         aws("s3", "cp", folder / name, f"{bucket}/datasets/tissue/{name}", "--only-show-errors")
-    queues = aws.json("sqs", "list-queues")["QueueUrls"]
+    # Version 1 of the CLI has a host name of its own for SQS that goes before AWS_ENDPOINT_URL.
+    queues = aws.json("sqs", "list-queues", "--endpoint-url", printed["AWS_ENDPOINT_URL"])["QueueUrls"]
     assert any("Uploads" in queue for queue in queues), queues
-    machine = ("--state-machine-arn", outputs["StateMachineArn"])
+    machine = ("--state-machine-arn", printed["STATE_MACHINE_ARN"])
     listing = ("stepfunctions", "list-executions", *machine)
     ended = wait_for(lambda: [e for e in aws.json(*listing)["executions"] if e["status"] in ENDS], "ended execution")
     described = aws.json("stepfunctions", "describe-execution", "--execution-arn", ended[0]["executionArn"])
@@ -110,12 +126,11 @@ def check(aws: Aws, outputs: dict[str, str], folder: Path) -> None:
 def main() -> None:
     """Bring a cloud up and check it."""
     install()
-    assembly = synthesize(ROOT / "app.py", ROOT / "build" / "assembly")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_inputs(folder)
-        with Cloud(assembly, folder / "cloud") as cloud:
-            check(Aws(cloud.endpoint_url, folder), cloud.outputs, folder)
+        with local_cloud(folder) as printed:
+            check(Aws(printed, folder), printed, folder)
     print("The AWS CLI annotated a dataset on the local cloud.")
 
 

@@ -1,4 +1,8 @@
-"""Uploads in parts that go on where they were interrupted: S3 itself remembers which parts have arrived."""
+"""Uploads in parts that go on where they were interrupted: S3 itself remembers which parts have arrived.
+
+Files are cut as the AWS CLI and boto3 cut them by default, so that the same bytes have the same etag however they were
+uploaded: a dataset's id is made of etags.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ionfleet_cli.failures import CommandError
-
-MB = 2**20
-SMALLEST_PART = 16 * MB
-MOST_PARTS = 9_000
-"""S3 takes 10,000; what is larger than that many of the smallest parts is cut into larger ones."""
+from ionfleet_replay.contents import MOST_PARTS, PART
 
 AT_ONCE = 4
 """Parts that are on their way at one time."""
@@ -52,11 +52,11 @@ def upload(client: Any, place: Mapping[str, str], path: Path, sent: Callable[[in
     """
     with path.open("rb") as file:
         before = os.fstat(file.fileno())
-        parts = cut(before.st_size)
-        if len(parts) == 1:
+        if before.st_size < PART:
             client.put_object(**place, Body=file, ContentLength=before.st_size)
             sent(before.st_size)
             return
+        parts = cut(before.st_size)
         upload_id, arrived = _begun(client, place)
         done = _send(client, {**place, "UploadId": upload_id}, file, parts, arrived, sent)
         after = os.fstat(file.fileno())
@@ -68,7 +68,9 @@ def upload(client: Any, place: Mapping[str, str], path: Path, sent: Callable[[in
 
 def cut(size: int) -> list[Part]:
     """Return the parts of a file of a size in bytes: the same for the same size, so that an upload can be resumed."""
-    length = max(SMALLEST_PART, -(-size // MOST_PARTS // MB) * MB)
+    length = PART
+    while length * MOST_PARTS < size:
+        length *= 2
     starts = range(0, max(size, 1), length)
     return [Part(number, first, min(length, size - first)) for number, first in enumerate(starts, start=1)]
 
@@ -76,11 +78,9 @@ def cut(size: int) -> list[Part]:
 def etag_of(path: Path) -> str:
     """Return the etag that an object has which `upload` made of a file, without quotes."""
     with path.open("rb") as file:
-        parts = cut(os.fstat(file.fileno()).st_size)
-        digests = [_md5(_read(file, part)) for part in parts]
-    if len(parts) == 1:
-        return digests[0].hex()
-    return f"{_md5(b''.join(digests)).hex()}-{len(parts)}"
+        size = os.fstat(file.fileno()).st_size
+        digests = [_md5(_read(file, part)) for part in cut(size)]
+    return digests[0].hex() if size < PART else f"{_md5(b''.join(digests)).hex()}-{len(digests)}"
 
 
 def ignore(_sent: int) -> None:

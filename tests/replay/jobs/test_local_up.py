@@ -22,6 +22,7 @@ from ionfleet_cli import multipart
 from ionfleet_cli.deployment import Address, find_deployment
 from ionfleet_cli.local_state import Place
 from ionfleet_cli.main import application
+from ionfleet_replay.contents import PART
 from ionfleet_simulate.dataset import SimulatedDataset, write_dataset
 from ionfleet_simulate.simulation import Simulation
 
@@ -168,7 +169,7 @@ def test_databases_are_added_listed_and_removed(user: User, tmp_path: Path) -> N
 @pytest.mark.usefixtures("user")
 def test_an_interrupted_upload_goes_on_with_the_parts_that_arrived(tmp_path: Path) -> None:
     bucket, path = find_deployment(Address()).buckets.input, tmp_path / "large.bin"
-    path.write_bytes(os.urandom(2 * multipart.SMALLEST_PART + 1000))
+    path.write_bytes(os.urandom(2 * PART + 1000))
     first = multipart.cut(path.stat().st_size)[0]
     sent: list[int] = []
 
@@ -190,6 +191,8 @@ def test_an_interrupted_upload_goes_on_with_the_parts_that_arrived(tmp_path: Pat
     bucket.upload("large.bin", path, sent.append)
     assert sum(sent) == path.stat().st_size
     assert bucket.etag("large.bin") == multipart.etag_of(path)
+    client.upload_file(str(path), bucket.name, "other.bin")
+    assert bucket.etag("other.bin") == bucket.etag("large.bin"), "the id of a dataset would depend on the client"
     assert not client.list_multipart_uploads(Bucket=bucket.name).get("Uploads")
     bucket.download("large.bin", tmp_path / "again.bin")
     assert (tmp_path / "again.bin").read_bytes() == path.read_bytes()
