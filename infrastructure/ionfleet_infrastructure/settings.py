@@ -70,6 +70,8 @@ class Settings:
     reserve_concurrency
         Context `reserveConcurrency`, `true` or `false`: whether the functions reserve their shares of that. Without
         it each job keeps to the shares, and the account's quota is what bounds all jobs together.
+    max_function_mb
+        Context `maxFunctionMb`: larger sizes of functions are left out, for accounts that Lambda gives no more memory.
 
     """
 
@@ -81,6 +83,7 @@ class Settings:
     job_timeout_hours: int = 6
     max_concurrency: int = 400
     reserve_concurrency: bool = True
+    max_function_mb: int = 10_240
 
     @classmethod
     def from_context(cls, node: Node) -> Settings:
@@ -103,6 +106,7 @@ class Settings:
             job_timeout_hours=_integer(node, "jobTimeoutHours", cls.job_timeout_hours, 1, LONGEST_JOB_HOURS),
             max_concurrency=_integer(node, "maxConcurrency", cls.max_concurrency, SMALLEST, LARGEST),
             reserve_concurrency=_choice(node, "reserveConcurrency", SWITCH, "true"),
+            max_function_mb=_integer(node, "maxFunctionMb", 10_240, 3_008, 10_240),
         )
 
     @property
