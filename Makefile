@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-reference campaign chaos fuzz bench calibrate lint format layers synth lock audit clean
+.PHONY: help install demo test test-reference campaign chaos fuzz bench calibrate scale lint format layers synth lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -59,9 +59,14 @@ fuzz: .venv/fuzz.stamp ## fuzz every reader of what others write (SECONDS=60 for
 	@$(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) --folder .fuzz
 	@$(BIN)/python -m pytest -q --hypothesis-profile=deep tests/property/test_untrusted_inputs.py
 
-bench: install ## time the kernels and the local cloud's objects, each beside its floor
+bench: install ## time the kernels and the local cloud's objects beside their floors; compare estimates with what was used
 	@$(BIN)/python bench/kernels.py
 	@$(BIN)/python bench/objects.py
+	@$(BIN)/python bench/agreement.py
+
+scale: install ## simulate jobs of 2 GB to 1 TB in the cloud, and weigh the planner's cuts against others
+	@$(BIN)/python bench/scale.py
+	@$(BIN)/python bench/cuts.py
 
 calibrate: install ## measure what the stages use (some minutes), and fit the estimate's coefficients anew
 	@$(BIN)/python bench/calibrate.py --write

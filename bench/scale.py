@@ -335,7 +335,11 @@ def main() -> None:
     parser.add_argument("--retention-days", type=int, default=1, help="context workRetentionDays")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--failures", type=float, default=Limits.failures, help="share of invocations that are lost")
+    parser.add_argument(
+        "--request-seconds", type=float, default=LAMBDA.request_seconds, help="that a request to S3 takes a task"
+    )
     arguments = parser.parse_args()
+    machine = replace(LAMBDA, request_seconds=arguments.request_seconds)
     deployment = deployed(arguments.concurrency, arguments.retention_days)
     limits = replace(Limits(), failures=arguments.failures)
     names = ("plan", "sort", "isotopes", "partition", "annotate", "merge", "render")
@@ -345,7 +349,7 @@ def main() -> None:
     for gigabytes in arguments.gigabytes:
         dataset = Imagined(gigabytes, arguments.formulas)
         chosen, _ = cheapest(deployment, dataset.cut_for)
-        show(gigabytes, chosen, simulate(dataset.cut_for(chosen), chosen, limits, arguments.seed))
+        show(gigabytes, chosen, simulate(dataset.cut_for(chosen), chosen, limits, arguments.seed, machine))
 
 
 if __name__ == "__main__":
