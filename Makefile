@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser test-extras test-reference report screenshots campaign chaos fuzz bench bench-page bench-large calibrate lint format layers synth lock audit clean
+.PHONY: help install demo test test-browser test-extras test-reference report screenshots campaign chaos fuzz bench bench-page bench-large calibrate scale lint format layers synth lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -78,11 +78,12 @@ fuzz: .venv/fuzz.stamp ## fuzz every reader of what others write (SECONDS=60 for
 	@$(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) --folder .fuzz
 	@$(BIN)/python -m pytest -q --hypothesis-profile=deep tests/property/test_untrusted_inputs.py
 
-bench: install ## time the kernels, the local cloud's objects and whole runs, each beside its floor
+bench: install ## time the kernels, the local cloud's objects and whole runs, each beside its floor; compare estimates with what was used
 	@$(BIN)/python bench/kernels.py
 	@$(BIN)/python bench/objects.py
 	@$(BIN)/python bench/job.py
 	@$(BIN)/python bench/large.py standard
+	@$(BIN)/python bench/agreement.py
 
 # Each in its own: CASES="huge", "doublings" or "index".
 CASES ?= index huge doublings
@@ -92,6 +93,10 @@ bench-large: install ## large datasets: their memory, the index of a million spe
 
 bench-page: .venv/dev.stamp ## open the page of 5,000 annotations of 500×500 pixels: time and memory (needs Chromium)
 	@$(BIN)/python bench/page.py
+
+scale: install ## simulate jobs of 2 GB to 1 TB in the cloud, and weigh the planner's cuts against others
+	@$(BIN)/python bench/scale.py
+	@$(BIN)/python bench/cuts.py
 
 calibrate: install ## measure what the stages use (some minutes), and fit the estimate's coefficients anew
 	@$(BIN)/python bench/calibrate.py --write

@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import heapq
 import math
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
-from shapes import local_deployment
 
 from ionfleet.costs import STATES, JobCost, count_transitions, in_dollars, price_stages
 from ionfleet.estimate import (
@@ -29,10 +30,13 @@ from ionfleet.estimate import (
     expected_annotations,
     function_of,
 )
-from ionfleet.forecast import CONCURRENT
+from ionfleet.forecast import CONCURRENT, cheapest
 from ionfleet.planning import ISOTOPE_TASK_FORMULAS, cut_range, cut_spectra, expected_segments, render_task_ions
 from ionfleet.telemetry import StageUse, init_ms
-from ionfleet_infrastructure.capacity import share_out
+from ionfleet_cli.estimate import deployment_of
+from ionfleet_cli.local_cloud import REPOSITORY
+from ionfleet_infrastructure.node import use_installed_node
+from ionfleet_infrastructure.synthesis import make_app
 
 POINT_BYTES = 12
 """Of an ibd: m/z in 8, an intensity in 4."""
@@ -188,39 +192,57 @@ class Result:
         return both + sum(seconds for stage, seconds in self.seconds.items() if stage not in CONCURRENT)
 
 
-def imagined(gigabytes: float, formulas: int, deployment: Deployment) -> PlanFacts:
-    """Return what the planner would know of a dataset of that size (10**9 bytes of ibd), and how it would cut it.
+@dataclass(frozen=True)
+class Imagined:
+    """A dataset of so many gigabytes (10**9 bytes of ibd), and the number of formulas it is annotated with.
 
-    Larger datasets have more spectra, of more peaks each: 80,000 of 2,000 in 2 GB, 4 million of 21,000 in 1 TB.
+    Larger datasets have more spectra, of more peaks each: 100,000 of 1,700 in 2 GB, 4 million of 21,000 in 1 TB. The
+    sizes of tasks are the planner's, unless they are given.
     """
-    points = int(gigabytes * 1e9 / POINT_BYTES)
-    spectra = min(int(2_250 * math.sqrt(points / 1e5)) + points // 25_000, 4_000_000)
-    lengths = np.full(spectra, points // spectra, np.int64)
-    ions = formulas * 23
-    sort_tasks = len(cut_spectra(lengths, deployment.memory_mb["sort"], None))
-    chunks = len(cut_range(formulas, ISOTOPE_TASK_FORMULAS))
-    targets, pixels = formulas * 3, spectra * 10 // 9
-    shown = expected_annotations(targets, points, spectra)
-    return PlanFacts(
-        imzml_bytes=spectra * IMZML_BYTES,
-        spectra=spectra,
-        points=points,
-        pixels=pixels,
-        formulas=formulas,
-        ions=ions,
-        targets=targets,
-        sort_points=points,
-        sort_tasks=sort_tasks,
-        isotope_ions=ions,
-        isotope_tasks=chunks,
-        runs=sort_tasks,
-        chunks=chunks,
-        annotate_tasks=expected_segments(points, ions, spectra, deployment.memory_mb["annotate"], None),
-        shown=shown,
-        render_tasks=math.ceil(shown / render_task_ions(pixels)),
-        peaks=4,
-        ppm=3.0,
-    )
+
+    gigabytes: float
+    formulas: int
+    sort_task_peaks: int | None = None
+    segment_peaks: int | None = None
+
+    @property
+    def points(self) -> int:
+        """Peaks."""
+        return int(self.gigabytes * 1e9 / POINT_BYTES)
+
+    @property
+    def spectra(self) -> int:
+        """Measured pixels."""
+        return min(int(2_250 * math.sqrt(self.points / 1e5)) + self.points // 25_000, 4_000_000)
+
+    def cut_for(self, deployment: Deployment) -> PlanFacts:
+        """Return what the planner would know, and how it would cut the work."""
+        points, spectra = self.points, self.spectra
+        ions, targets, pixels = self.formulas * 23, self.formulas * 3, spectra * 10 // 9
+        lengths = np.full(spectra, points // spectra, np.int64)
+        sort_tasks = len(cut_spectra(lengths, deployment.memory_mb["sort"], self.sort_task_peaks))
+        chunks = len(cut_range(self.formulas, ISOTOPE_TASK_FORMULAS))
+        annotate_mb, shown = deployment.memory_mb["annotate"], expected_annotations(targets, points, spectra)
+        return PlanFacts(
+            imzml_bytes=spectra * IMZML_BYTES,
+            spectra=spectra,
+            points=points,
+            pixels=pixels,
+            formulas=self.formulas,
+            ions=ions,
+            targets=targets,
+            sort_points=points,
+            sort_tasks=sort_tasks,
+            isotope_ions=ions,
+            isotope_tasks=chunks,
+            runs=sort_tasks,
+            chunks=chunks,
+            annotate_tasks=expected_segments(points, ions, spectra, annotate_mb, self.segment_peaks),
+            shown=shown,
+            render_tasks=math.ceil(shown / render_task_ions(pixels)),
+            peaks=4,
+            ppm=3.0,
+        )
 
 
 def need_of(used: Mapping[str, float], tasks: int, memory_mb: int, machine: Machine) -> Need:
@@ -269,13 +291,13 @@ def _use(account: Account, used: Mapping[str, float], memory_mb: int) -> StageUs
     )
 
 
-def show(gigabytes: float, result: Result) -> None:
+def show(gigabytes: float, deployment: Deployment, result: Result) -> None:
     """Print a row of the table, and what its longest stage waits for."""
     seconds, facts, dollars = result.seconds, result.facts, result.cost.dollars
     cells = [
         f"{gigabytes:g} GB",
         f"{facts.spectra:,}",
-        " / ".join(f"{result.tasks[stage]:,}" for stage in ("sort", "isotopes", "annotate", "render")),
+        *(f"{result.tasks[stage]:,} × {deployment.memory_mb[stage]:,} MB" for stage in ("sort", "annotate")),
         *(f"{seconds[stage]:.0f}" for stage in ORDER if stage not in ("launch", "publish")),
         f"**{result.total:.0f}**",
         *map(in_dollars, (dollars.compute, dollars.requests, dollars.transitions + dollars.logs)),
@@ -295,6 +317,15 @@ def limit_of(result: Result) -> str:
     return f"{stage}: {what}, {parts[what]:.0f} of {sum(parts.values()):.0f} s a task"
 
 
+def deployed(concurrency: int, retention_days: int) -> Deployment:
+    """Return what the planner of a deployment with these settings plans for."""
+    context = {"maxConcurrency": concurrency, "workRetentionDays": retention_days}
+    with tempfile.TemporaryDirectory() as folder:
+        use_installed_node()
+        make_app(REPOSITORY, Path(folder), context=context).synth()
+        return deployment_of(Path(folder))
+
+
 def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -304,18 +335,21 @@ def main() -> None:
     parser.add_argument("--retention-days", type=int, default=1, help="context workRetentionDays")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--failures", type=float, default=Limits.failures, help="share of invocations that are lost")
-    arguments = parser.parse_args()
-    deployment = local_deployment().model_copy(
-        update={"concurrency": share_out(arguments.concurrency), "retention_days": arguments.retention_days}
+    parser.add_argument(
+        "--request-seconds", type=float, default=LAMBDA.request_seconds, help="that a request to S3 takes a task"
     )
+    arguments = parser.parse_args()
+    machine = replace(LAMBDA, request_seconds=arguments.request_seconds)
+    deployment = deployed(arguments.concurrency, arguments.retention_days)
     limits = replace(Limits(), failures=arguments.failures)
     names = ("plan", "sort", "isotopes", "partition", "annotate", "merge", "render")
-    heads = ("ibd", "spectra", "tasks of sort / isotopes / annotate / render", *names, "**seconds**")
+    heads = ("ibd", "spectra", "sort tasks", "annotate tasks", *names, "**seconds**")
     heads += ("Lambda", "S3 requests", "transitions, logs", "**dollars**", "storage", "longest stage")
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for gigabytes in arguments.gigabytes:
-        facts = imagined(gigabytes, arguments.formulas, deployment)
-        show(gigabytes, simulate(facts, deployment, limits, arguments.seed))
+        dataset = Imagined(gigabytes, arguments.formulas)
+        chosen, _ = cheapest(deployment, dataset.cut_for)
+        show(gigabytes, chosen, simulate(dataset.cut_for(chosen), chosen, limits, arguments.seed, machine))
 
 
 if __name__ == "__main__":

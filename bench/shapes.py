@@ -69,7 +69,7 @@ def measured(shape: Shape, folder: Path, deployment: Deployment) -> Measured:
     environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
     subprocess.run(list(map(str, command)), check=True, env=environment, stdout=subprocess.DEVNULL)
     summary = json.loads((folder / "results" / "summary.json").read_bytes())
-    expected = facts_of(plan, deployment)
+    expected = facts_of(plan)
     return Measured(plan, expected, _came_true(expected, summary), summary)
 
 

@@ -150,7 +150,7 @@ def estimated(request: Request, assembly: Path | None, workers: int | None) -> E
     """
     deployment = deployment_of(assembly or synthesized(LineDisplay(terminal.errors())))
     plan, wide = planned(request, deployment), workers or len(os.sched_getaffinity(0))
-    return Estimated(plan, forecast(facts_of(plan, deployment), deployment, wide), wide)
+    return Estimated(plan, forecast(facts_of(plan), plan.deployment, wide), wide)
 
 
 def show(found: Estimated, console: Console) -> None:

@@ -12,7 +12,7 @@ from ionfleet.damage import read_intact
 from ionfleet.errors import InvalidInputError
 from ionfleet.identity import digest
 from ionfleet.index import Grid, spectra_key
-from ionfleet.runs import RunIndex, existing_runs, index_key, run_key
+from ionfleet.runs import RunIndex, covering_runs, existing_runs, index_key, run_key
 from ionfleet.store import ObjectStore
 from ionfleet_cli import terminal
 from ionfleet_cli.folder_store import FolderStore
@@ -70,7 +70,7 @@ def _opened(store: ObjectStore, dataset: str, place: str) -> SortedDataset:
             "has been annotated, as long as its runs are kept."
         )
     grid = read_intact(store, spectra_key(dataset), Grid.read)
-    ranges = existing_runs(store, dataset, len(grid.pixel))
+    ranges = covering_runs(existing_runs(store, dataset), len(grid.pixel))
     if ranges is None:
         raise InvalidInputError(f"Not all runs of {place} are there; annotate the dataset again, then ask again.")
     runs = [(run_key(dataset, *each), _index(store, index_key(dataset, *each))) for each in ranges]

@@ -20,10 +20,10 @@ class Share:
 SHARES: Mapping[str, Share] = {
     "planner": Share(2, least=2),  # Lambda polls a queue for two invocations at least
     "launcher": Share(1, least=2),
-    "sort": Share(25),
+    "sort": Share(25, least=3),  # a function of each size
     "isotopes": Share(12),
     "partition": Share(2),
-    "annotate": Share(40),
+    "annotate": Share(40, least=3),
     "merge": Share(2),
     "render": Share(14),
     "status": Share(2, least=5),  # two queues, and one invocation for executions that end
@@ -35,6 +35,16 @@ SMALLEST = sum(share.least for share in SHARES.values())
 
 LARGEST = 20_000
 """The largest total: of more, a map would get more than the 10,000 children that Step Functions runs at once."""
+
+
+LARGER_PART = 4
+"""Each larger size of a function gets a quarter of its share, the ordinary one the rest."""
+
+
+def by_size(share: int, sizes: int) -> tuple[int, ...]:
+    """Return the concurrency of each size of a function, the ordinary one first, out of the function's share."""
+    larger = max(1, share // LARGER_PART)
+    return (share - (sizes - 1) * larger, *[larger] * (sizes - 1))
 
 
 def share_out(total: int) -> dict[str, int]:

@@ -77,6 +77,8 @@ class Settings:
         Context `notifyEmail` and `notifyWebhook`: an address and an https URL that every end of a job is sent to.
     alarm_email
         Context `alarmEmail`: an address that alarms are sent to.
+    max_function_mb
+        Context `maxFunctionMb`: larger sizes of functions are left out, for accounts that Lambda gives no more memory.
 
     """
 
@@ -91,6 +93,7 @@ class Settings:
     notify_email: str | None = None
     notify_webhook: str | None = None
     alarm_email: str | None = None
+    max_function_mb: int = 10_240
 
     @classmethod
     def from_context(cls, node: Node) -> Settings:
@@ -116,6 +119,7 @@ class Settings:
             notify_email=_matching(node, "notifyEmail", EMAIL, "an address such as lab@example.org"),
             notify_webhook=_matching(node, "notifyWebhook", WEBHOOK, "a URL that begins with https://"),
             alarm_email=_matching(node, "alarmEmail", EMAIL, "an address such as operators@example.org"),
+            max_function_mb=_integer(node, "maxFunctionMb", 10_240, 3_008, 10_240),
         )
 
     @property

@@ -19,6 +19,9 @@ FLEET_LAYERS = (NUMERICS, MASSSPEC, *CONTROL_LAYERS)
 ONE_CPU_MB = 1769
 """The memory with which Lambda gives a function one whole processor."""
 
+LARGER_MB = (2 * ONE_CPU_MB, 4 * ONE_CPU_MB)
+"""Further sizes of the functions whose tasks grow with the dataset."""
+
 
 @dataclass(frozen=True)
 class Access:
@@ -45,12 +48,16 @@ NOTHING = Access()
 
 @dataclass(frozen=True)
 class Specification:
-    """One function: its size, its layers, and its access to the buckets."""
+    """One function: its size, its layers, and its access to the buckets.
+
+    With `larger_mb`, ascending, it exists in these sizes as well: the same code with the same role and log.
+    """
 
     name: str
     memory_mb: int
     timeout_seconds: int
     layers: tuple[str, ...]
+    larger_mb: tuple[int, ...] = ()
     input: Access = NOTHING
     work: Access = NOTHING
     results: Access = NOTHING
@@ -67,7 +74,6 @@ PLANNER = Specification(
             "databases/*",
             "models/*",
             "datasets/*/index.parquet",
-            "datasets/*/runs/*.index",
             "claims/*",
             "manifests/*",
             "ended/*",
@@ -98,6 +104,7 @@ LAUNCHER = Specification(
 SORT = Specification(
     "sort",
     memory_mb=ONE_CPU_MB,
+    larger_mb=LARGER_MB,
     timeout_seconds=900,
     layers=FLEET_LAYERS,
     input=Access(read=("datasets/*",), versions=True),
@@ -123,6 +130,7 @@ PARTITION = Specification(
 ANNOTATE = Specification(
     "annotate",
     memory_mb=ONE_CPU_MB,
+    larger_mb=LARGER_MB,
     timeout_seconds=900,
     layers=FLEET_LAYERS,
     work=Access(read=("manifests/*", "datasets/*", "jobs/*"), write=("jobs/*/segments/*", "telemetry/*")),

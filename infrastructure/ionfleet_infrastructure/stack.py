@@ -14,7 +14,7 @@ from constructs import Construct
 from ionfleet_infrastructure import specification as functions
 from ionfleet_infrastructure.dashboard import Dashboard
 from ionfleet_infrastructure.events import Rules
-from ionfleet_infrastructure.functions import FleetFunction
+from ionfleet_infrastructure.functions import FleetFunction, sizes_of
 from ionfleet_infrastructure.layers import Layers
 from ionfleet_infrastructure.observability import PUBLISHERS_USE_OF_KEY, Alarms, completion_topic, subscribe, topic_key
 from ionfleet_infrastructure.queues import EventQueue, dead_letter_queue, visibility_for
@@ -116,18 +116,10 @@ class IonfleetStack(Stack):
         return status
 
     def _make_workflow(self) -> Workflow:
-        stages = {
-            specification.name: self._function(specification, environment)
-            for specification, environment in (
-                (functions.SORT, None),
-                (functions.ISOTOPES, None),
-                (functions.PARTITION, {"ANNOTATE_MEMORY_MB": str(functions.ANNOTATE.memory_mb)}),
-                (functions.ANNOTATE, None),
-                (functions.MERGE, None),
-                (functions.RENDER, None),
-            )
-        }
-        called = {**stages, functions.STATUS.name: self._status}
+        stages = (functions.SORT, functions.ISOTOPES, functions.PARTITION, functions.ANNOTATE, functions.MERGE)
+        for specification in (*stages, functions.RENDER):
+            self._function(specification)
+        called = {name: function for name, function in self._functions.items() if name != functions.PLANNER.name}
         return Workflow(self, "Workflow", functions=called, storage=self._storage, settings=self._settings)
 
     def _make_launcher(self) -> FleetFunction:
@@ -189,8 +181,14 @@ def _visibility(reader: Specification) -> Duration:
 
 def _deployment(settings: Settings) -> dict[str, Any]:
     """Return what the planner plans and estimates jobs for: `ionfleet.estimate.Deployment`."""
+    sizes = {each.name: list(sizes_of(each, settings).items()) for each in functions.FUNCTIONS}
     return {
-        "memory_mb": {each.name: each.memory_mb for each in functions.FUNCTIONS},
-        "concurrency": settings.concurrency,
+        "memory_mb": {name: each[0][0] for name, each in sizes.items()},
+        "concurrency": {name: each[0][1] for name, each in sizes.items()},
+        "larger": {
+            name: [{"memory_mb": memory_mb, "concurrency": concurrency} for memory_mb, concurrency in each[1:]]
+            for name, each in sizes.items()
+            if len(each) > 1
+        },
         "retention_days": settings.work_retention_days,
     }

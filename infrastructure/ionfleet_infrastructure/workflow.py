@@ -9,8 +9,9 @@ leave that of their end in `$.over`. Every failure ends in the status function.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from aws_cdk import ArnFormat, Aws, Duration, Fn, Stack, aws_iam, aws_logs
+from aws_cdk import ArnFormat, Aws, Duration, Fn, Stack, aws_iam, aws_lambda, aws_logs
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
@@ -169,11 +170,16 @@ class Workflow(Construct):
             stage,
             stage.capitalize(),
             sfn.TaskInput.from_object({"execution.$": "$.execution", "plan.$": "$.plan"}),
-            result_selector={"tasks.$": "$.Payload.tasks", "manifest.$": "$.Payload.manifest"},
+            result_selector={name: f"$.Payload.{name[:-2]}" for name in self._answered(next_stage)},
             result_path=f"$.{next_stage}",
         )
         task.add_catch(self._failed, errors=["States.ALL"], result_path="$.error")
         return self._enter(stage, task)
+
+    def _answered(self, stage: str) -> tuple[str, ...]:
+        """Return what the stage before a map says of it, as the fields of a selector."""
+        sized = len(self._functions[stage].sizes) > 1
+        return ("tasks.$", "manifest.$", *(["width.$"] if sized else []))
 
     def _fan_out(self, stage: str, *, catch: bool = True) -> sfn.Chain:
         """Call a function for every line of the stage's manifest; pass a stage without tasks by."""
@@ -183,7 +189,7 @@ class Workflow(Construct):
             title,
             item_reader=sfn.S3JsonLItemReader(bucket=self._work, key=sfn.JsonPath.string_at(f"$.{stage}.manifest")),
             map_execution_type=sfn.StateMachineType.STANDARD,
-            max_concurrency=self._functions[stage].concurrency,
+            **self._width(stage),
             tolerated_failure_count=0,
             label=title,
             result_path=sfn.JsonPath.DISCARD,
@@ -200,14 +206,36 @@ class Workflow(Construct):
         choice.when(sfn.Condition.number_greater_than(f"$.{stage}.tasks", 0), first).otherwise(nothing)
         return choice.afterwards()
 
+    def _width(self, stage: str) -> dict[str, Any]:
+        """Return how many children a stage's map runs: where its function has sizes, what the planner chose says."""
+        function = self._functions[stage]
+        if len(function.sizes) > 1:
+            return {"max_concurrency_path": f"$.{stage}.width"}
+        return {"max_concurrency": function.concurrency}
+
     def _item(self, stage: str) -> sfn.Chain:
         """Handle one line of a manifest; a failure is written down where the status function finds it."""
-        task = self._invoke(stage, f"{stage.capitalize()} task", sfn.TaskInput.from_json_path_at("$"), {})
-        failed = _fail_with_error(self, f"{stage.capitalize()} task failed")
+        title = f"{stage.capitalize()} task"
+        failed = _fail_with_error(self, f"{title} failed")
         record = self._record_failure(stage)
         record.add_catch(failed, errors=["States.ALL"], result_path=sfn.JsonPath.DISCARD)
-        task.add_catch(record.next(failed), errors=["States.ALL"], result_path="$.error")
-        return sfn.Chain.start(task)
+        caught = record.next(failed)
+        calls: dict[int, tasks.LambdaInvoke] = {}
+        for memory_mb, version in self._functions[stage].versions.items():
+            named = title if not calls else f"{title} of {memory_mb} MB"
+            calls[memory_mb] = self._invoke(stage, named, sfn.TaskInput.from_json_path_at("$"), {}, version=version)
+            calls[memory_mb].add_catch(caught, errors=["States.ALL"], result_path="$.error")
+        return self._by_size(stage, calls)
+
+    def _by_size(self, stage: str, calls: Mapping[int, tasks.LambdaInvoke]) -> sfn.Chain:
+        """Call the smallest function that has as much memory as a task asks for, or else the largest there is."""
+        *smaller, (_, largest) = calls.items()
+        if not smaller:
+            return sfn.Chain.start(largest)
+        choice = sfn.Choice(self, f"{stage.capitalize()} size?")
+        for memory_mb, call in smaller:
+            choice.when(sfn.Condition.number_less_than_equals("$.memory_mb", memory_mb), call)
+        return sfn.Chain.start(choice.otherwise(largest))
 
     def _record_failure(self, stage: str) -> tasks.CallAwsService:
         """Write down which task failed and why."""
@@ -261,13 +289,14 @@ class Workflow(Construct):
         payload: sfn.TaskInput,
         result_selector: Mapping[str, str] | None = None,
         result_path: str | None = None,
+        version: aws_lambda.IVersion | None = None,
     ) -> tasks.LambdaInvoke:
-        """Call a function's published version, and call it again when that may help."""
+        """Call a function's published version, and call it again when that may help; without `version` its ordinary."""
         fleet_function = self._functions[function]
         task = tasks.LambdaInvoke(
             self,
             title,
-            lambda_function=fleet_function.version,
+            lambda_function=version or fleet_function.version,
             payload=payload,
             result_selector=result_selector,
             result_path=result_path,
@@ -282,7 +311,8 @@ class Workflow(Construct):
     def _role(self) -> aws_iam.Role:
         """Make the state machine's role, with the grants that its states need and no others."""
         role = aws_iam.Role(self, "Role", assumed_by=_this_state_machine(self))
-        allow(role, ["lambda:InvokeFunction"], [each.version.function_arn for each in self._functions.values()])
+        versions = [version for each in self._functions.values() for version in each.versions.values()]
+        allow(role, ["lambda:InvokeFunction"], [version.function_arn for version in versions])
         allow_objects(role, ["s3:GetObject"], self._work, ["manifests/*"])
         allow_objects(role, ["s3:PutObject"], self._work, ["failures/*"])
         allow(role, ["states:StartExecution"], [state_machine_arn(self)])

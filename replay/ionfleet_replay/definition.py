@@ -167,7 +167,7 @@ class Map(Working):
     items_path: Path = ROOT
     selector: Expression | None = None
     batcher: Batcher | None = None
-    max_concurrency: int = 0
+    max_concurrency: Expression = Literal(0)  # noqa: RUF009 - a constant is immutable
     tolerated_count: int | None = None
     tolerated_percentage: float | None = None
     label: str
@@ -426,7 +426,8 @@ def _map(fields: Fields) -> Map:
         items_path=_path(fields, "ItemsPath") or ROOT,
         selector=fields.parsed("ItemSelector", parse_template),
         batcher=batcher,
-        max_concurrency=fields.of(int, "MaxConcurrency", 0),
+        max_concurrency=fields.parsed("MaxConcurrencyPath", parse_expression)
+        or Literal(fields.of(int, "MaxConcurrency", 0)),
         tolerated_count=fields.parsed("ToleratedFailureCount", int),
         tolerated_percentage=fields.parsed("ToleratedFailurePercentage", float),
         label=fields.of(str, "Label", fields.owner),

@@ -218,7 +218,10 @@ class Interpreter:
 
     async def _map(self, state: asl.Map, data: Json, context: Mapping[str, Json], scope: Scope) -> list[Json]:
         inputs = self._batched(state, await self._items(state, data, context), data, context)
-        return await MapRun(self, state, inputs, scope).results()
+        width = state.max_concurrency.evaluate(data, context)
+        if not isinstance(width, int) or width < 0:
+            raise StateError("States.Runtime", f"The concurrency of {state.name!r} is {width!r}, which is no count.")
+        return await MapRun(self, state, inputs, scope, width).results()
 
     async def _items(self, state: asl.Map, data: Json, context: Mapping[str, Json]) -> list[Json]:
         if state.reader is None:
@@ -280,7 +283,9 @@ async def _together(work: Sequence[Coroutine[None, None, Json]]) -> list[Json]:
 class MapRun:
     """One run of a distributed map: children side by side, up to the map's MaxConcurrency."""
 
-    def __init__(self, interpreter: Interpreter, state: asl.Map, inputs: list[Json], scope: Scope) -> None:
+    def __init__(
+        self, interpreter: Interpreter, state: asl.Map, inputs: list[Json], scope: Scope, max_concurrency: int
+    ) -> None:
         self._interpreter = interpreter
         self._state = state
         self._inputs = inputs
@@ -292,7 +297,7 @@ class MapRun:
             execution=scope.context["Execution"]["Id"],
             label=state.label,
             sizes=[1 if state.batcher is None else len(batch["Items"]) for batch in inputs],
-            max_concurrency=state.max_concurrency,
+            max_concurrency=max_concurrency,
             tolerated_count=state.tolerated_count or 0,
             tolerated_percentage=state.tolerated_percentage or 0.0,
             started=interpreter.clock.now(),
@@ -308,7 +313,7 @@ class MapRun:
             `States.ExceedToleratedFailureThreshold`; children that have not begun never do, running ones are ended.
         """
         self._report()
-        bounds = [bound for bound in (self._state.max_concurrency, self._interpreter.width) if bound]
+        bounds = [bound for bound in (self._record.max_concurrency, self._interpreter.width) if bound]
         now = self._interpreter.clock.now
         try:
             await _together([self._lane() for _ in range(min([len(self._inputs), *bounds]))])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ionfleet_infrastructure.capacity import LARGEST, SHARES, SMALLEST, share_out
+from ionfleet.estimate import Deployment
+from ionfleet_infrastructure.capacity import LARGEST, SHARES, SMALLEST, by_size, share_out
 from ionfleet_infrastructure.settings import Settings
 from ionfleet_infrastructure.specification import FUNCTIONS
 
@@ -19,17 +21,18 @@ if TYPE_CHECKING:
     from .conftest import Template
 
 ORDINARY_QUOTA = 1000
+SIZED = ("sort", "annotate")
 UNRESERVED_AT_LEAST = 100
 """What Lambda keeps for functions without a reservation."""
 
 
 def reserved(template: Template) -> dict[str, int]:
-    functions = template.of_type("AWS::Lambda::Function")
-    return {
-        name: functions[f"{name.capitalize()}Function"]["ReservedConcurrentExecutions"]
-        for name in SHARES
-        if "ReservedConcurrentExecutions" in functions[f"{name.capitalize()}Function"]
-    }
+    """Return what each function reserves, in all its sizes."""
+    shares: Counter[str] = Counter()
+    for logical_id, function in template.of_type("AWS::Lambda::Function").items():
+        name = logical_id.partition("Function")[0].lower()
+        shares[name] += function.get("ReservedConcurrentExecutions", 0)
+    return {name: share for name, share in shares.items() if share}
 
 
 def maps(template: Template) -> dict[str, int]:
@@ -37,7 +40,10 @@ def maps(template: Template) -> dict[str, int]:
     top = template.definition["States"]
     branches = [branch["States"] for branch in top["Sort and isotopes"]["Branches"]]
     states = {name: state for machine in (top, *branches) for name, state in machine.items()}
-    return {name.lower(): state["MaxConcurrency"] for name, state in states.items() if state["Type"] == "Map"}
+    found = {name.lower(): state for name, state in states.items() if state["Type"] == "Map"}
+    for name in SIZED:
+        assert found.pop(name)["MaxConcurrencyPath"] == f"$.{name}.width"
+    return {name: state["MaxConcurrency"] for name, state in found.items()}
 
 
 def test_every_function_has_a_share() -> None:
@@ -70,7 +76,30 @@ def test_every_function_reserves_its_share(template: Template, disposable: Templ
 def test_a_map_starts_no_more_children_than_its_function_may_run(template: Template, disposable: Template) -> None:
     for each in (template, disposable):
         shares = reserved(each)
-        assert maps(each) == {name: shares[name] for name in ("sort", "isotopes", "annotate", "render")}
+        assert maps(each) == {name: shares[name] for name in ("isotopes", "render")}
+
+
+def test_a_map_whose_function_has_sizes_is_as_wide_as_the_one_that_was_planned_for(template: Template) -> None:
+    variables = template["PlannerFunction"]["Environment"]["Variables"]
+    deployment = Deployment.model_validate_json(variables["DEPLOYMENT"])
+    for name in SIZED:
+        for choice in deployment.choices(name):
+            memory_mb = choice.memory_mb[name]
+            (function,) = (
+                each
+                for logical_id, each in template.of_type("AWS::Lambda::Function").items()
+                if logical_id.startswith(name.capitalize()) and each["MemorySize"] == memory_mb
+            )
+            assert choice.concurrency[name] == function["ReservedConcurrentExecutions"]
+        assert len(deployment.choices(name)) == 3
+
+
+@pytest.mark.parametrize(("share", "sizes"), [(3, 3), (4, 3), (100, 3), (101, 2), (7, 1)])
+def test_the_sizes_of_a_function_have_its_share_together_and_each_has_some(share: int, sizes: int) -> None:
+    shares = by_size(share, sizes)
+    assert (len(shares), sum(shares)) == (sizes, share)
+    assert shares[0] == max(shares)
+    assert min(shares) >= 1
 
 
 def test_a_queue_is_read_by_no_more_than_its_reader_may_run(template: Template, disposable: Template) -> None:

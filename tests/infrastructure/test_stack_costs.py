@@ -20,9 +20,11 @@ def walk(machine: dict[str, Any], tasks: dict[str, int]) -> int:
         count += 1
         following = state.get("Next")
         if state["Type"] == "Choice":
-            (choice,) = state["Choices"]
+            choice = state["Choices"][0]
             subject = choice["Variable"].split(".")[1]
-            following = choice["Next"] if subject == "execution" or tasks[subject] > 0 else state["Default"]
+            # Whichever size is chosen, it is one call.
+            taken = subject in ("execution", "memory_mb") or tasks[subject] > 0
+            following = choice["Next"] if taken else state["Default"]
         for branch in state.get("Branches", []):
             count += walk(branch, tasks)
         if state["Type"] == "Map":
@@ -65,7 +67,9 @@ def test_a_success_takes_the_transitions_it_is_charged_for(definition: dict[str,
 def test_a_failed_task_takes_the_transitions_it_is_charged_for(definition: dict[str, Any], stage: str) -> None:
     machines = [definition, *definition["States"]["Sort and isotopes"]["Branches"]]
     (item,) = [machine["States"][stage]["ItemProcessor"] for machine in machines if stage in machine["States"]]
-    assert len(catch_path(item, item["StartAt"])) == FAILED_TASK_STATES
+    for name, state in item["States"].items():
+        if state.get("Resource", "").endswith("lambda:invoke"):
+            assert len(catch_path(item, name)) == FAILED_TASK_STATES
 
 
 @pytest.mark.parametrize("stage", ["Sort and isotopes", "Partition", "Annotate", "Merge", "Render"])

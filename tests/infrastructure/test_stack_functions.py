@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ionfleet.estimate import Deployment
 
+from .conftest import read_template
+
 if TYPE_CHECKING:
-    from conftest import Template
+    from .conftest import Template
 
 WORK = {"WORK_BUCKET": {"Ref": "StorageWorkBucket"}}
 INPUT = {"INPUT_BUCKET": {"Ref": "StorageInputBucket"}}
@@ -20,7 +24,7 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "launcher": {**WORK, "STATE_MACHINE_ARN": {"Ref": "WorkflowStateMachine"}},
     "sort": {**INPUT, **WORK},
     "isotopes": {**WORK},
-    "partition": {**WORK, "ANNOTATE_MEMORY_MB": "1769"},
+    "partition": {**WORK},
     "annotate": {**WORK},
     "merge": {**WORK},
     "render": {**WORK, **RESULTS},
@@ -42,8 +46,13 @@ SIZES = {
 }
 
 
-def test_there_are_nine_functions_and_nothing_that_the_cdk_adds(template: Template) -> None:
-    assert template.of_type("AWS::Lambda::Function").keys() == {f"{name.capitalize()}Function" for name in SIZES}
+LARGER = {f"{name}Function{memory_mb}": memory_mb for name in ("Sort", "Annotate") for memory_mb in (3538, 7076)}
+"""The functions that are others in a larger size, and their memory."""
+
+
+def test_there_are_nine_functions_two_in_three_sizes_and_nothing_that_the_cdk_adds(template: Template) -> None:
+    ordinary = {f"{name.capitalize()}Function" for name in SIZES}
+    assert template.of_type("AWS::Lambda::Function").keys() == ordinary | LARGER.keys()
     assert not [each for each in template.body["Resources"].values() if each["Type"].startswith("Custom::")]
     assert not template.of_type("AWS::CDK::Metadata")
     assert template.body.keys() == {"Description", "Resources", "Outputs"}
@@ -61,6 +70,23 @@ def test_a_function_has_the_environment_it_needs_and_no_more(template: Template,
         "LOG_LEVEL": "INFO",
         **ENVIRONMENTS[name],
     }
+
+
+@pytest.mark.parametrize(("logical_id", "memory_mb"), LARGER.items())
+def test_a_larger_size_differs_in_its_memory_alone(template: Template, logical_id: str, memory_mb: int) -> None:
+    larger, ordinary = dict(template[logical_id]), dict(template[logical_id.removesuffix(str(memory_mb))])
+    for each in (larger, ordinary):
+        each.pop("ReservedConcurrentExecutions")
+    assert larger == ordinary | {"MemorySize": memory_mb}
+
+
+def test_sizes_that_an_account_cannot_have_are_left_out(assembly_of: Callable[..., Path]) -> None:
+    template = read_template(assembly_of(maxFunctionMb="3008"))
+    assert not template.of_type("AWS::Lambda::Function").keys() & LARGER.keys()
+    item = next(state for name, state in template.definition["States"].items() if name == "Annotate")["ItemProcessor"]
+    assert item["StartAt"] == "Annotate task"
+    deployment = template["PlannerFunction"]["Environment"]["Variables"]["DEPLOYMENT"]
+    assert Deployment.model_validate_json(deployment).sizes_mb("annotate") == (1769,)
 
 
 def test_the_planner_plans_for_the_functions_as_they_are(template: Template) -> None:

@@ -89,9 +89,10 @@ def test_a_stack_that_keeps_its_data_is_protected_unless_said_otherwise(policy: 
         ("workRetentionDays", "0", "use a whole number from 1 to 3650"),
         ("jobTimeoutHours", "0", "use a whole number from 1 to 48"),
         ("jobTimeoutHours", "49", "use a whole number from 1 to 48"),
-        ("maxConcurrency", "many", "use a whole number from 15 to 20000"),
-        ("maxConcurrency", "14", "use a whole number from 15 to 20000"),
-        ("maxConcurrency", "20001", "use a whole number from 15 to 20000"),
+        ("maxFunctionMb", "3007", "use a whole number from 3008 to 10240"),
+        ("maxConcurrency", "many", "use a whole number from 19 to 20000"),
+        ("maxConcurrency", "18", "use a whole number from 19 to 20000"),
+        ("maxConcurrency", "20001", "use a whole number from 19 to 20000"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_what_was_found_and_what_is_allowed(

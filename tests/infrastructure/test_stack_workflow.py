@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 State = dict[str, Any]
 MAPS = {"Sort": "sort", "Isotopes": "isotopes", "Annotate": "annotate", "Render": "render"}
+SIZES = {"Sort": 3, "Annotate": 3}
+"""Maps whose function exists in several sizes."""
 SINGLE_TASKS = {"Partition": "partition", "Merge": "merge", "Publish": "status", "Report failure": "status"}
 RETRIED = {
     "ThrottledError",
@@ -46,11 +48,10 @@ def states(definition: dict[str, Any]) -> dict[str, State]:
     return dict(every_state(definition))
 
 
-def item_task(state: State) -> State:
-    """Return the task that a map does for each item."""
-    processor = state["ItemProcessor"]
-    task: State = processor["States"][processor["StartAt"]]
-    return task
+def item_tasks(state: State) -> list[State]:
+    """Return the tasks, one for each size of its function, of which a map does one for each item."""
+    states = state["ItemProcessor"]["States"]
+    return [each for each in states.values() if each.get("Resource", "").endswith("lambda:invoke")]
 
 
 def lambda_tasks(states: dict[str, State]) -> dict[str, State]:
@@ -82,14 +83,29 @@ def test_a_map_runs_standard_children_and_tolerates_no_failure(states: dict[str,
 def test_a_maps_results_stay_small_however_many_items_it_has(states: dict[str, State], name: str) -> None:
     assert "ResultWriter" not in states[name]
     assert states[name]["ResultPath"] is None
-    assert item_task(states[name])["ResultSelector"] == {}
+    assert [task["ResultSelector"] for task in item_tasks(states[name])] == [{}] * SIZES.get(name, 1)
 
 
 @pytest.mark.parametrize(("name", "stage"), MAPS.items())
 def test_a_maps_item_is_the_event_of_a_published_version(states: dict[str, State], name: str, stage: str) -> None:
-    parameters = item_task(states[name])["Parameters"]
-    assert parameters["FunctionName"].startswith(f"<{stage.capitalize()}FunctionCurrentVersion")
-    assert parameters["Payload.$"] == "$"
+    for task in item_tasks(states[name]):
+        assert task["Parameters"]["FunctionName"].startswith(f"<{stage.capitalize()}Function")
+        assert task["Parameters"]["Payload.$"] == "$"
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_task_is_done_by_the_smallest_size_with_the_memory_it_asks_for(
+    template: Template, states: dict[str, State], name: str
+) -> None:
+    processor = states[name]["ItemProcessor"]
+    choice = processor["States"][processor["StartAt"]]
+    chosen = {rule["NumericLessThanEquals"]: rule["Next"] for rule in choice["Choices"]}
+    assert {rule["Variable"] for rule in choice["Choices"]} == {"$.memory_mb"}
+    assert [*chosen] == sorted(chosen)
+    versions = template.of_type("AWS::Lambda::Version")
+    for memory_mb, following in [*chosen.items(), (7076, choice["Default"])]:
+        version = processor["States"][following]["Parameters"]["FunctionName"].strip("<>")
+        assert template[versions[version]["FunctionName"]["Ref"]]["MemorySize"] == memory_mb
 
 
 @pytest.mark.parametrize(("name", "function"), SINGLE_TASKS.items())
@@ -109,7 +125,7 @@ def test_called_versions_are_versions_of_functions_in_the_template(
 
 def test_every_call_of_a_function_is_retried_with_jitter_and_a_cap(states: dict[str, State]) -> None:
     tasks = lambda_tasks(states)
-    assert len(tasks) == len(MAPS) + len(SINGLE_TASKS)
+    assert len(tasks) == len({**MAPS, **SINGLE_TASKS}) + sum(sizes - 1 for sizes in SIZES.values())
     for task in tasks.values():
         attempts = {error: retry["MaxAttempts"] for retry in task["Retry"] for error in retry["ErrorEquals"]}
         assert attempts.keys() == RETRIED | RETRIED_TWICE
@@ -151,10 +167,10 @@ def test_the_whole_execution_has_a_time_limit(definition: dict[str, Any]) -> Non
 def test_a_failed_item_is_written_down_and_fails_with_its_own_error(
     states: dict[str, State], name: str, stage: str
 ) -> None:
-    task = item_task(states[name])
-    assert task["Catch"] == [
-        {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": f"Record {stage} failure"}
-    ]
+    for task in item_tasks(states[name]):
+        assert task["Catch"] == [
+            {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": f"Record {stage} failure"}
+        ]
     record = states[f"Record {stage} failure"]
     assert record["Resource"] == "arn:<AWS::Partition>:states:::aws-sdk:s3:putObject"
     assert record["Parameters"] == {
@@ -283,7 +299,8 @@ def test_partition_and_merge_hand_the_manifest_of_the_next_map_on(
 ) -> None:
     state = states[name]
     assert state["Parameters"]["Payload"] == {"execution.$": "$.execution", "plan.$": "$.plan"}
-    assert state["ResultSelector"] == {"tasks.$": "$.Payload.tasks", "manifest.$": "$.Payload.manifest"}
+    width = {"width.$": "$.Payload.width"} if following == "annotate" else {}
+    assert state["ResultSelector"] == {"tasks.$": "$.Payload.tasks", "manifest.$": "$.Payload.manifest", **width}
     assert state["ResultPath"] == f"$.{following}"
 
 

@@ -69,7 +69,7 @@ def test_app_py_alone_writes_the_same_template_every_time_without_a_node_on_the_
 def test_app_py_names_a_wrong_setting_without_a_traceback(built_root: Path) -> None:
     result = run_app(built_root, CDK_CONTEXT_JSON='{"maxConcurrency": "no"}')
     assert result.returncode == 1
-    assert result.stderr == "Context maxConcurrency is 'no'; use a whole number from 15 to 20000.\n"
+    assert result.stderr == "Context maxConcurrency is 'no'; use a whole number from 19 to 20000.\n"
 
 
 def test_a_deployment_has_the_template_of_local_runs_with_the_built_layers_in_it(local: Path, deployable: Path) -> None:

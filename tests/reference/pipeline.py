@@ -64,7 +64,7 @@ def run_job(folder: Path, database: bytes, model: bytes | None = None, **changes
     for line in _tasks(stores, plan.sort):
         sort_spectra(stores, SortTask.model_validate_json(line))
     _isotopes(stores, plan)
-    for line in _tasks(stores, partition(stores, plan.key, FUNCTION_MB)):
+    for line in _tasks(stores, partition(stores, plan.key)):
         annotate(stores, SegmentTask.model_validate_json(line))
     for line in _tasks(stores, merge(stores, plan.key)):
         render(stores, RenderTask.model_validate_json(line))

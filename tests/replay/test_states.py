@@ -337,6 +337,13 @@ def test_no_more_children_run_at_once_than_max_concurrency_says():
     assert most == 3
 
 
+def test_what_max_concurrency_is_may_be_said_by_the_input():
+    run = Run(objects=lines(1, 2))
+    assert len(run(machine("M", M=distributed(EACH, MaxConcurrencyPath="$.width")), {**ITEMS, "width": 1})) == 2
+    with pytest.raises(StateError, match=r"The concurrency of 'M' is 'wide', which is no count\."):
+        run(machine("M", M=distributed(EACH, MaxConcurrencyPath="$.width")), {**ITEMS, "width": "wide"})
+
+
 def test_no_more_children_run_at_once_than_the_machine_can_use():
     running, most = 0, 0
 

@@ -30,7 +30,6 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "Ionfleet",
     "LOG_GROUPS": json.dumps({"planner": "Lab-PlannerLog", "launcher": "Lab-LauncherLog", "annotate": "/lab/annotate"}),
     "DEPLOYMENT": DEPLOYMENT.model_dump_json(),
-    "ANNOTATE_MEMORY_MB": str(DEPLOYMENT.memory_mb["annotate"]),
 }
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 

@@ -145,7 +145,7 @@ class SmallJob:
     def tasks(self, stage: str) -> list[Callable[[], object]]:
         """Return the tasks of a stage whose predecessors have run."""
         if stage == "partition":
-            return [lambda: partition(self.stores, self.plan_key, self.annotate_mb)]
+            return [lambda: partition(self.stores, self.plan_key)]
         if stage == "merge":
             return [lambda: merge(self.stores, self.plan_key)]
         function, model = {

@@ -29,7 +29,7 @@ def dataset(tmp_path: Path) -> Path:
 
 def estimate(dataset: Path, **overrides: object) -> Estimated:
     plan = planned(prepare(dataset, [dataset.with_name("small.tsv")], None, overrides), DEPLOYMENT)
-    return Estimated(plan, forecast(facts_of(plan, DEPLOYMENT), DEPLOYMENT, 2), 2)
+    return Estimated(plan, forecast(facts_of(plan), plan.deployment, 2), 2)
 
 
 def test_the_plan_is_that_of_the_planner_with_the_configuration_of_the_command(dataset: Path) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from ionfleet.estimate import LAMBDA, LOCAL
-from ionfleet.forecast import forecast, stage_seconds
+from ionfleet.estimate import LAMBDA, LOCAL, Deployment, PlanFacts, Size
+from ionfleet.forecast import cheapest, forecast, stage_seconds
 
 from .memory_cloud import DEPLOYMENT
 from .test_estimate import FACTS
@@ -39,6 +39,41 @@ def test_a_stage_without_tasks_takes_no_time() -> None:
         0,
         0,
     )
+
+
+class TestSizes:
+    LARGE = Size(memory_mb=7076, concurrency=5)
+    SIZED = DEPLOYMENT.model_copy(update={"larger": {"sort": (LARGE,), "annotate": (LARGE,)}})
+
+    def test_sizes_are_chosen_among_all_pairs_by_the_least_weight(self) -> None:
+        seen = []
+
+        def cut_for(deployment: Deployment) -> PlanFacts:
+            seen.append((deployment.memory_mb["sort"], deployment.memory_mb["annotate"]))
+            # As of a dataset that takes so many segments while functions are small.
+            return replace(FACTS, annotate_tasks=10 if deployment.memory_mb["annotate"] == 7076 else 5_000)
+
+        chosen, made = cheapest(self.SIZED, cut_for)
+        assert sorted(seen) == [(1769, 1769), (1769, 7076), (7076, 1769), (7076, 7076)]
+        assert (chosen.memory_mb["sort"], chosen.memory_mb["annotate"]) == (1769, 7076)
+        assert chosen.concurrency == {"annotate": 5}
+        assert made.weight == min(forecast(cut_for(each), each, 1).weight for each in self.SIZED.choices("annotate"))
+
+    def test_among_equals_the_smallest_win(self) -> None:
+        nothing = replace(FACTS, sort_tasks=0, sort_points=0)
+        chosen, _ = cheapest(self.SIZED, lambda _: nothing)
+        assert chosen == self.SIZED
+
+    def test_a_chosen_size_leaves_those_above_it_for_what_needs_more(self) -> None:
+        middle = Size(memory_mb=3538, concurrency=9)
+        deployment = DEPLOYMENT.model_copy(update={"larger": {"sort": (middle, self.LARGE)}})
+        assert [each.sizes_mb("sort") for each in deployment.choices("sort")] == [
+            (1769, 3538, 7076),
+            (3538, 7076),
+            (7076,),
+        ]
+        assert deployment.sizes_mb("merge") == (1769,)
+        assert deployment.choices("merge") == (deployment,)
 
 
 def test_fewer_functions_at_a_time_take_longer() -> None:

@@ -198,7 +198,7 @@ class TestLauncher:
         ((name, given),) = cloud.executions()
         assert name == given["execution"] == planned
         assert set(given) == {"execution", "job", "dataset", "plan", "sort", "isotopes"}
-        assert given["sort"] == {"tasks": 1, "manifest": f"manifests/{planned}/sort.jsonl"}
+        assert given["sort"] == {"tasks": 1, "manifest": f"manifests/{planned}/sort.jsonl", "width": 0}
 
     def test_a_plan_that_is_not_there_comes_again_and_is_noted(self, cloud: Cloud) -> None:
         event = object_created("lab-work", EVENT["plan"])

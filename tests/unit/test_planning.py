@@ -14,6 +14,7 @@ from ionfleet.planning import (
     cut_range,
     cut_segments,
     cut_spectra,
+    fitting_mb,
     merge_windows,
     projected_annotate_mb,
     projected_sort_mb,
@@ -99,6 +100,23 @@ def test_a_spectrum_that_no_sort_function_can_hold_is_refused_with_its_number() 
         cut_spectra(lengths, FUNCTION_MB, None)
     with pytest.raises(OutOfBudgetError, match="holds 0"):
         cut_spectra(np.array([1]), 128, None)
+
+
+def test_a_spectrum_too_large_for_the_chosen_function_has_a_range_of_its_own_for_a_larger_one() -> None:
+    lengths = np.full(10, 100)
+    lengths[6] = 20_000_000
+    cuts = cut_spectra(lengths, FUNCTION_MB, None, 7076)
+    assert (6, 7) in cuts
+    check_cover(cuts, 10)
+    sizes = (FUNCTION_MB, 3538, 7076)
+    needed = [fitting_mb(projected_sort_mb(int(lengths[first:stop].sum())), sizes) for first, stop in cuts]
+    assert {size for size, cut in zip(needed, cuts, strict=True) if cut != (6, 7)} == {FUNCTION_MB}
+    assert needed[cuts.index((6, 7))] == 3538
+
+
+@pytest.mark.parametrize(("projected", "size"), [(1, 1000), (800, 1000), (801, 2000), (1600, 2000), (9999, 2000)])
+def test_a_task_gets_the_smallest_size_that_it_fits_or_the_largest(projected: float, size: int) -> None:
+    assert fitting_mb(projected, (1000, 2000)) == size
 
 
 def test_spectra_without_points_are_sorted_too() -> None:
@@ -190,6 +208,14 @@ def test_an_ion_that_no_annotate_function_can_hold_is_refused_with_its_mz() -> N
     lower, upper = windows(np.array([500.0]))
     with pytest.raises(OutOfBudgetError, match=r"m/z 499\.9985 reads .* peaks"):
         cut_segments(lower, upper, density, FUNCTION_MB, None)
+
+
+def test_an_ion_too_large_for_the_chosen_function_has_a_segment_of_its_own_for_a_larger_one() -> None:
+    density = Density.of([huge_run(200_000_000, 499.99, 500.01), huge_run(1_000_000)])
+    lower, upper = windows(np.array([300.0, 500.0, 700.0]))
+    segments = cut_segments(lower, upper, density, FUNCTION_MB, None, largest_mb=7076)
+    assert [(segment.first, segment.stop) for segment in segments if segment.peaks > 20_000_000] == [(1, 2)]
+    check_cover([(segment.first, segment.stop) for segment in segments], 3)
 
 
 def test_a_function_too_small_for_anything_is_refused() -> None:

@@ -22,7 +22,7 @@ def narrow(tmp_path: Path) -> Path:
     use_installed_node()
     from ionfleet_infrastructure.synthesis import make_app
 
-    make_app(ROOT, tmp_path / "assembly", context={"maxConcurrency": 15}).synth()
+    make_app(ROOT, tmp_path / "assembly", context={"maxConcurrency": 19}).synth()
     return tmp_path / "assembly"
 
 

@@ -58,12 +58,6 @@ class SortEnvironment(WorkEnvironment):
     input_bucket: Bucket
 
 
-class PartitionEnvironment(WorkEnvironment):
-    """partition: cuts for annotate."""
-
-    annotate_memory_mb: Megabytes
-
-
 class RenderEnvironment(WorkEnvironment):
     """render: writes images to where they are published."""
 

@@ -33,12 +33,13 @@ class DatasetBrief(BaseModel):
 
 
 class StageBrief(BaseModel):
-    """How many tasks a stage has, and the manifest that lists them."""
+    """How many tasks a stage has, the manifest that lists them, and how many may run at one time where that varies."""
 
     model_config = ConfigDict(frozen=True)
 
     tasks: int
     manifest: str
+    width: int | None = None
 
 
 class PlanBrief(BaseModel):
@@ -77,7 +78,7 @@ class PlanBrief(BaseModel):
             "dataset": self.dataset.id,
             "plan": self.key,
             "sort": self.sort.model_dump(),
-            "isotopes": self.isotopes.model_dump(),
+            "isotopes": self.isotopes.model_dump(exclude_none=True),
         }
 
 

@@ -29,6 +29,9 @@ STATES = {
 What sort and isotopes share is counted once; the question whether a map has tasks belongs to the stage before it.
 """
 
+STATES_BY_CALL = {"sort": 2, "annotate": 2}
+"""States for each call of a function that exists in several sizes, of which one is chosen; 1 for the others."""
+
 PASSED_BY = {"merge": "annotate", "publish": "render"}
 """Stages that come after one that may have no tasks: then a state that does nothing stands for it."""
 
@@ -118,6 +121,7 @@ def count_transitions(
     for stage in entered:
         calls = uses[stage].invocations if stage in uses else 0
         passed_by = stage in PASSED_BY and PASSED_BY[stage] not in entered
+        calls *= STATES_BY_CALL.get(stage, 1)
         counts[stage] = STATES[stage] + calls + passed_by + (FAILED_TASK_STATES if stage == failed else 0)
     return counts
 

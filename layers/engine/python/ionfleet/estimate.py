@@ -32,8 +32,17 @@ ONE_CPU_MB = 1769
 """Memory with which Lambda gives a function one whole processor; with less it gives that much less of one."""
 
 
+class Size(BaseModel):
+    """One of the sizes that a function exists in: its memory (MB), and how many of it may run at once."""
+
+    model_config = ConfigDict(frozen=True)
+
+    memory_mb: Annotated[int, Field(ge=128)]
+    concurrency: Annotated[int, Field(ge=1)]
+
+
 class Deployment(BaseModel):
-    """What a deployment is like, as far as it decides what a job costs there.
+    """What a deployment is like, as far as it decides how jobs are cut, what they take and what they cost there.
 
     Attributes
     ----------
@@ -41,6 +50,8 @@ class Deployment(BaseModel):
         Memory of each function, by its name.
     concurrency
         How many of each function may run at once; of one that is left out, as many as there are tasks.
+    larger
+        Further sizes of those functions that exist in several, each with more memory than the one before.
     retention_days
         How long the work bucket keeps what jobs write.
 
@@ -50,7 +61,21 @@ class Deployment(BaseModel):
 
     memory_mb: Mapping[str, Annotated[int, Field(ge=128)]]
     concurrency: Mapping[str, Annotated[int, Field(ge=1)]] = {}
+    larger: Mapping[str, tuple[Size, ...]] = {}
     retention_days: Annotated[int, Field(ge=1)]
+
+    def sizes_mb(self, name: str) -> tuple[int, ...]:
+        """Return the memory of a function and of its larger sizes, ascending."""
+        least = self.memory_mb[name]
+        return (least, *(size.memory_mb for size in self.larger.get(name, ()) if size.memory_mb > least))
+
+    def choices(self, name: str) -> tuple[Deployment, ...]:
+        """Return this deployment, then as it is with each larger size in the place of a function's own."""
+        return (self, *(self._with(name, size) for size in self.larger.get(name, ())))
+
+    def _with(self, name: str, size: Size) -> Deployment:
+        memory, concurrency = {**self.memory_mb, name: size.memory_mb}, {**self.concurrency, name: size.concurrency}
+        return self.model_copy(update={"memory_mb": memory, "concurrency": concurrency})
 
 
 class Estimate(BaseModel):

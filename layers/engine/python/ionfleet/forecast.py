@@ -7,7 +7,7 @@ figures. Times are those of an otherwise idle deployment: bench/scale.py simulat
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,9 @@ from ionfleet.estimate import (
 )
 from ionfleet.progress import rank
 from ionfleet.telemetry import init_ms
+
+SECOND_USD = 1e-3
+"""What a second of waiting is worth (US dollars) where quicker cuts would be dearer: 3.60 an hour."""
 
 CONCURRENT = ("sort", "isotopes")
 """Stages that run at the same time, where there are functions enough."""
@@ -72,6 +75,11 @@ class Forecast:
         return together + sum(each.cloud_seconds for stage, each in self.stages.items() if stage not in CONCURRENT)
 
     @property
+    def weight(self) -> float:
+        """What is to be small: the dollars, and what waiting for the job is worth."""
+        return self.cost.dollars.total + SECOND_USD * self.cloud_seconds
+
+    @property
     def local_seconds(self) -> float:
         """The same on this machine, whose processors all stages share."""
         return sum(each.local_seconds for each in self.stages.values())
@@ -84,6 +92,31 @@ class Forecast:
             "cost": self.cost.to_dict(),
             "stages": {stage: each.to_dict() for stage, each in self.stages.items()},
         }
+
+
+def cheapest(
+    deployment: Deployment, cut_for: Callable[[Deployment], PlanFacts], workers: int = 1
+) -> tuple[Deployment, Forecast]:
+    """Weigh all sizes of the sort and the annotate function.
+
+    Parameters
+    ----------
+    deployment
+        With all sizes that there are.
+    cut_for
+        Cuts the job for the sizes that stand in the place of the functions' own.
+    workers
+        Functions at one time on this machine.
+
+    Returns
+    -------
+    tuple
+        The deployment with the sizes of the least weight, and what the job will take there; among equals the smaller.
+
+    """
+    choices = [choice for sorting in deployment.choices("sort") for choice in sorting.choices("annotate")]
+    made = [(choice, forecast(cut_for(choice), choice, workers)) for choice in choices]
+    return min(made, key=lambda each: each[1].weight)
 
 
 def forecast(facts: PlanFacts, deployment: Deployment, workers: int) -> Forecast:

@@ -8,12 +8,16 @@ from pydantic import BaseModel, ConfigDict
 
 from ionfleet.configuration import ResolvedConfiguration
 from ionfleet.damage import read_intact
-from ionfleet.estimate import Estimate
+from ionfleet.estimate import Deployment, Estimate
 from ionfleet.findings import Finding
 from ionfleet.store import ObjectStore
 
 FORMAT_VERSION = "2"
 """Part of every job id: another version of the result tables is another job."""
+
+
+UNBOUNDED = 0
+"""Tasks of a map that may run at one time where nothing bounds them, as Step Functions writes it."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,17 @@ class StageTasks(Document):
     manifest: str
 
 
+class SizedTasks(StageTasks):
+    """Tasks of a stage whose function exists in several sizes, and how many of them may run at one time."""
+
+    width: int
+
+
 class Plan(Document):
-    """Everything a job's functions need to know: `manifests/<execution>/plan.json`."""
+    """Everything a job's functions need to know: `manifests/<execution>/plan.json`.
+
+    `deployment` is what the job was planned for, with the sizes that were chosen in the place of the functions' own.
+    """
 
     format: str = FORMAT_VERSION
     execution: str
@@ -114,8 +127,9 @@ class Plan(Document):
     scoring_model: ModelReference | None = None
     runs: tuple[RunReference, ...]
     chunks: tuple[IsotopeChunk, ...]
-    sort: StageTasks
+    sort: SizedTasks
     isotopes: StageTasks
+    deployment: Deployment
     estimate: Estimate
     findings: tuple[Finding, ...]
 
@@ -145,8 +159,9 @@ class Task(Document):
 
 
 class SortTask(Task):
-    """Sort the peaks of spectra first ≤ i < stop into one run."""
+    """Sort the peaks of spectra first ≤ i < stop into one run, in the function of that size."""
 
+    memory_mb: int
     first: int
     stop: int
 
@@ -158,8 +173,9 @@ class IsotopeTask(Task):
 
 
 class SegmentTask(Task):
-    """Annotate the ions of one m/z segment, reading about that many peaks."""
+    """Annotate the ions of one m/z segment, reading about that many peaks, in the function of that size."""
 
+    memory_mb: int
     ions: int
     peaks: int
 

@@ -104,7 +104,15 @@ def check_ions(formulas: int, ions_per_formula: int, centroids: int) -> None:
     )
 
 
-def cut_spectra(lengths: Int64, function_mb: int, task_peaks: int | None) -> list[tuple[int, int]]:
+def fitting_mb(projected_mb: float, sizes_mb: Sequence[int]) -> int:
+    """Return the smallest of some sizes of a function, ascending, that a task fits; the largest where none does."""
+    fitting = (size for size in sizes_mb if projected_mb <= size * USABLE_SHARE)
+    return next(fitting, sizes_mb[-1])
+
+
+def cut_spectra(
+    lengths: Int64, function_mb: int, task_peaks: int | None, largest_mb: int | None = None
+) -> list[tuple[int, int]]:
     """Cut spectra into ranges first ≤ i < stop, one for each sort task.
 
     Parameters
@@ -115,6 +123,8 @@ def cut_spectra(lengths: Int64, function_mb: int, task_peaks: int | None) -> lis
         Memory of a sort function.
     task_peaks
         Points a task should have at most; None to choose.
+    largest_mb
+        Memory of the largest sort function, for a spectrum that needs more than the others; None for the same.
 
     Raises
     ------
@@ -122,15 +132,21 @@ def cut_spectra(lengths: Int64, function_mb: int, task_peaks: int | None) -> lis
         One spectrum alone is more than a sort function can hold.
 
     """
-    most = int((function_mb * USABLE_SHARE - SORT_BASE_MB) * MEBIBYTE / SORT_BYTES_PER_PEAK)
     largest = int(lengths.max(initial=0))
-    if largest > most:
+    holds = _sort_capacity(largest_mb or function_mb)
+    if largest > holds:
         raise OutOfBudgetError(
-            f"Spectrum {int(lengths.argmax()) + 1} has {largest:,} points; a sort function of {function_mb} MB "
-            f"holds {max(0, most):,}. Centroid the data, or deploy with more memory for the sort function."
+            f"Spectrum {int(lengths.argmax()) + 1} has {largest:,} points; a sort function of "
+            f"{largest_mb or function_mb} MB holds {holds:,}. "
+            "Centroid the data, or deploy with more memory for the sort function."
         )
     wanted = task_peaks or max(_SORT_TASK_PEAKS, int(lengths.sum()) // _SORT_TASKS)
-    return cut_evenly(lengths, min(wanted, most))
+    return cut_evenly(lengths, max(1, min(wanted, _sort_capacity(function_mb))))
+
+
+def _sort_capacity(function_mb: int) -> int:
+    """Return how many points a sort function holds."""
+    return max(0, int((function_mb * USABLE_SHARE - SORT_BASE_MB) * MEBIBYTE / SORT_BYTES_PER_PEAK))
 
 
 def cut_evenly(weights: Int64, most: int) -> list[tuple[int, int]]:
@@ -198,15 +214,25 @@ class Density:
 
 @dataclass(frozen=True)
 class Segment:
-    """The ions first ≤ i < stop in the order of their first centroids, and the peaks that their windows read."""
+    """The ions first ≤ i < stop in the order of their first centroids, and the peaks that their windows read.
+
+    `projected_mb` is the peak memory that is expected of the task.
+    """
 
     first: int
     stop: int
     peaks: int
+    projected_mb: float
 
 
 def cut_segments(
-    lower: Float64, upper: Float64, density: Density, function_mb: int, segment_peaks: int | None, spectra: int = 0
+    lower: Float64,
+    upper: Float64,
+    density: Density,
+    function_mb: int,
+    segment_peaks: int | None,
+    spectra: int = 0,
+    largest_mb: int | None = None,
 ) -> list[Segment]:
     """Cut ions, ordered by their first centroid's m/z, into segments that balance peaks and ions.
 
@@ -222,6 +248,8 @@ def cut_segments(
         Peaks a segment should weigh; None to choose.
     spectra
         Of the whole dataset.
+    largest_mb
+        Memory of the largest annotate function, for an ion that needs more than the others; None for the same.
 
     Returns
     -------
@@ -243,14 +271,17 @@ def cut_segments(
     while pending:
         first, stop = pending.pop()
         peaks = density.peaks_read(*merge_windows(lower[first:stop], upper[first:stop]))
+        single = stop - first <= 1
+        room = (largest_mb or function_mb if single else function_mb) * USABLE_SHARE
         most = int(points[first:stop].max(initial=0))
-        if projected_annotate_mb(peaks, stop - first, spectra, most) <= function_mb * USABLE_SHARE:
-            segments.append(Segment(first, stop, peaks))
-        elif stop - first > 1:
+        projected = projected_annotate_mb(peaks, stop - first, spectra, most)
+        if projected <= room:
+            segments.append(Segment(first, stop, peaks, projected))
+        elif single:
+            raise _too_many_peaks(peaks, lower[first:stop], largest_mb or function_mb, projected)
+        else:
             middle = (first + stop) // 2
             pending += [(middle, stop), (first, middle)]
-        else:
-            raise _too_many_peaks(peaks, lower[first:stop], function_mb, spectra, most)
     return segments
 
 
@@ -269,12 +300,11 @@ def expected_segments(peaks: int, ions: int, spectra: int, function_mb: int, seg
     return segments + 1 if segments > 1 else 1
 
 
-def _too_many_peaks(peaks: int, lower: Float64, function_mb: int, spectra: int, points: int) -> OutOfBudgetError:
+def _too_many_peaks(peaks: int, lower: Float64, function_mb: int, projected_mb: float) -> OutOfBudgetError:
     where = f" at m/z {lower[0, 0]:.4f}" if len(lower) else ""
     return OutOfBudgetError(
-        f"To annotate one ion{where} reads {peaks:,} peaks and takes "
-        f"{projected_annotate_mb(peaks, 1, spectra, points):,.0f} "
-        f"MB; {function_mb * USABLE_SHARE:,.0f} MB of an annotate function can be used. "
+        f"To annotate one ion{where} reads {peaks:,} peaks and takes {projected_mb:,.0f} MB; "
+        f"{function_mb * USABLE_SHARE:,.0f} MB of an annotate function can be used. "
         "Lower ppm, or deploy with more memory for the annotate function."
     )
 

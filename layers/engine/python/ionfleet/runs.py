@@ -9,7 +9,7 @@ however the spectra were cut.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -166,20 +166,25 @@ def index_key(dataset: str, first: int, stop: int) -> str:
     return f"datasets/{dataset}/runs/{first:08d}-{stop:08d}.index"
 
 
-def existing_runs(work: ObjectStore, dataset: str, spectra: int) -> list[tuple[int, int]] | None:
-    """Return ranges of runs that are there and cover the dataset, None where none do."""
-    starts: dict[int, int] = {}
+def existing_runs(work: ObjectStore, dataset: str) -> dict[int, int]:
+    """Return the runs that are there: where each ends, by where it begins."""
+    runs: dict[int, int] = {}
     for info in work.list(f"datasets/{dataset}/runs/"):
         if info.key.endswith(".index"):
             first, stop = info.key.rsplit("/", 1)[1].removesuffix(".index").split("-")
-            starts[int(first)] = int(stop)
+            runs[int(first)] = int(stop)
+    return runs
+
+
+def covering_runs(runs: Mapping[int, int], spectra: int) -> list[tuple[int, int]] | None:
+    """Return ranges of runs that cover a dataset of so many spectra, None where none do."""
     cover = []
     position = 0
     while position < spectra:
-        if position not in starts:
+        if position not in runs:
             return None
-        cover.append((position, starts[position]))
-        position = starts[position]
+        cover.append((position, runs[position]))
+        position = runs[position]
     return cover
 
 

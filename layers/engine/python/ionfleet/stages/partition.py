@@ -10,12 +10,12 @@ from ionfleet.chunks import IonTable
 from ionfleet.damage import read_counts, read_intact
 from ionfleet.errors import InvalidDatasetError
 from ionfleet.isotopes import tolerance_windows
-from ionfleet.plan import Plan, SegmentTask, StageTasks, Stores, read_plan
-from ionfleet.planning import Density, cut_segments
+from ionfleet.plan import UNBOUNDED, Plan, SegmentTask, SizedTasks, Stores, read_plan
+from ionfleet.planning import Density, cut_segments, fitting_mb
 from ionfleet.stages.common import manifest_lines, runs_of, segment_key
 
 
-def partition(stores: Stores, plan_key: str, annotate_mb: int) -> StageTasks:
+def partition(stores: Stores, plan_key: str) -> SizedTasks:
     """Cut the ions of a job into m/z segments; write each segment's ions, then the manifest, then the partition.
 
     Raises
@@ -23,11 +23,12 @@ def partition(stores: Stores, plan_key: str, annotate_mb: int) -> StageTasks:
     InvalidDatasetError
         No spectrum has a peak.
     OutOfBudgetError
-        One ion alone is more than an annotate function can hold.
+        One ion alone is more than the largest annotate function can hold.
 
     """
     plan = read_plan(stores.work, plan_key)
-    stage = StageTasks(tasks=0, manifest=f"manifests/{plan.execution}/annotate.jsonl")
+    width, sizes = plan.deployment.concurrency.get("annotate", UNBOUNDED), plan.deployment.sizes_mb("annotate")
+    stage = SizedTasks(tasks=0, manifest=f"manifests/{plan.execution}/annotate.jsonl", width=width)
     key = f"manifests/{plan.execution}/partition.json"
     done = stores.work.head(key)
     if done is not None:
@@ -43,7 +44,8 @@ def partition(stores: Stores, plan_key: str, annotate_mb: int) -> StageTasks:
     ions = in_range(everything, float(density.mz[0]), float(density.mz[-1]))
     lower, upper = tolerance_windows(ions.mz, plan.configuration.ppm)
     wanted = plan.configuration.planning.segment_peaks
-    segments = cut_segments(lower, upper, density, annotate_mb, wanted, plan.dataset.spectra)
+    spectra = plan.dataset.spectra
+    segments = cut_segments(lower, upper, density, sizes[0], wanted, spectra, sizes[-1])
     for number, segment in enumerate(segments):
         table = ions.take(np.arange(segment.first, segment.stop))
         stores.work.create(segment_key(plan.execution, number, "ions.parquet"), table.to_parquet())
@@ -55,6 +57,7 @@ def partition(stores: Stores, plan_key: str, annotate_mb: int) -> StageTasks:
             task=number,
             ions=segment.stop - segment.first,
             peaks=segment.peaks,
+            memory_mb=fitting_mb(segment.projected_mb, sizes),
         )
         for number, segment in enumerate(segments)
     ]

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+
+import numpy as np
 
 from ionfleet import __version__
 from ionfleet.chunks import chunk_key
 from ionfleet.configuration import ResolvedConfiguration
+from ionfleet.costs import JobCost
 from ionfleet.databases import Database
-from ionfleet.estimate import Deployment, PlanFacts, check_budget, estimate, expected_annotations, to_estimate
+from ionfleet.estimate import Deployment, PlanFacts, check_budget, expected_annotations, to_estimate
 from ionfleet.findings import Finding
+from ionfleet.forecast import cheapest
 from ionfleet.index import SpectraIndex
 from ionfleet.ions import modifier_table
 from ionfleet.plan import (
+    UNBOUNDED,
     DatabaseReference,
     DatasetFacts,
     InputFile,
@@ -24,6 +29,7 @@ from ionfleet.plan import (
     ModelReference,
     Plan,
     RunReference,
+    SizedTasks,
     SortTask,
     StageTasks,
     Stores,
@@ -35,9 +41,11 @@ from ionfleet.planning import (
     cut_range,
     cut_spectra,
     expected_segments,
+    fitting_mb,
+    projected_sort_mb,
     render_task_ions,
 )
-from ionfleet.runs import existing_runs, index_key
+from ionfleet.runs import covering_runs, existing_runs
 from ionfleet.stages.common import instrument, manifest_lines
 from ionfleet.store import ObjectInfo
 
@@ -73,6 +81,16 @@ class PlanRequest:
     scoring_model: ModelReference | None = None
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """How a job is cut: for which sizes of its functions, into which runs, which of them are missing, at what cost."""
+
+    deployment: Deployment
+    runs: list[tuple[int, int]]
+    missing: list[tuple[int, int]]
+    cost: JobCost
+
+
 def write_plan(stores: Stores, request: PlanRequest) -> Plan:
     """Cut a job into tasks and write its manifests, then its plan, whose creation starts the execution.
 
@@ -86,21 +104,18 @@ def write_plan(stores: Stores, request: PlanRequest) -> Plan:
 
     """
     work, execution = stores.work, request.execution
-    runs, missing_runs = _cut_runs(stores, request)
+    present = existing_runs(work, request.dataset_id)
     chunks = _chunks(request)
     known = {info.key for info in work.list("isotopes/")}
     missing_chunks = [number for number, chunk in enumerate(chunks) if chunk.key not in known]
-    plan = _make_plan(request, runs, chunks, len(missing_runs), len(missing_chunks))
+    cut = _cheapest_cut(request, present, chunks, len(missing_chunks))
+    plan = _make_plan(request, cut, chunks, len(missing_chunks))
     check_budget(plan.estimate, request.configuration.max_cost_usd, plan.dataset.name)
-    sort_tasks = [
-        SortTask(execution=execution, plan=plan.key, stage="sort", task=task, first=first, stop=stop)
-        for task, (first, stop) in enumerate(missing_runs)
-    ]
     isotope_tasks = [
         IsotopeTask(execution=execution, plan=plan.key, stage="isotopes", task=task, chunk=chunk)
         for task, chunk in enumerate(missing_chunks)
     ]
-    work.create(plan.sort.manifest, manifest_lines(sort_tasks))
+    work.create(plan.sort.manifest, manifest_lines(_sort_tasks(request, plan, cut)))
     work.create(plan.isotopes.manifest, manifest_lines(isotope_tasks))
     work.create(plan.key, plan.model_dump_json().encode())
     return plan
@@ -154,32 +169,60 @@ def plan_facts(
     )
 
 
-def facts_of(plan: Plan, deployment: Deployment) -> PlanFacts:
+def facts_of(plan: Plan) -> PlanFacts:
     """Return what the cost of a plan was estimated from."""
     tasks = plan.sort.tasks, plan.isotopes.tasks
-    annotate_mb = deployment.memory_mb["annotate"]
+    annotate_mb = plan.deployment.memory_mb["annotate"]
     return plan_facts(plan.dataset, plan.configuration, plan.runs, plan.chunks, *tasks, annotate_mb)
 
 
-def _cut_runs(stores: Stores, request: PlanRequest) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+def _cheapest_cut(
+    request: PlanRequest, present: Mapping[int, int], chunks: Sequence[IsotopeChunk], isotope_tasks: int
+) -> _Cut:
+    """Cut a job for the sizes of its functions that are estimated to be the cheapest."""
+    dataset, configuration = _facts(request), request.configuration
+
+    def facts(deployment: Deployment) -> PlanFacts:
+        runs, missing = _cut_runs(request, deployment, present)
+        tasks, annotate_mb = (len(missing), isotope_tasks), deployment.memory_mb["annotate"]
+        return plan_facts(dataset, configuration, runs, chunks, *tasks, annotate_mb)
+
+    deployment, made = cheapest(request.deployment, facts)
+    return _Cut(deployment, *_cut_runs(request, deployment, present), made.cost)
+
+
+def _cut_runs(
+    request: PlanRequest, deployment: Deployment, present: Mapping[int, int]
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Return the ranges of all runs, and of those that are not there yet."""
-    runs = existing_runs(stores.work, request.dataset_id, len(request.index))
-    if runs is not None:
-        return runs, []
-    sort_mb, wanted = request.deployment.memory_mb["sort"], request.configuration.planning.sort_task_peaks
-    runs = cut_spectra(request.index.mz_length, sort_mb, wanted)
-    missing = [run for run in runs if stores.work.head(index_key(request.dataset_id, *run)) is None]
-    return runs, missing
+    runs = covering_runs(present, len(request.index))
+    if runs is None:
+        sizes, wanted = deployment.sizes_mb("sort"), request.configuration.planning.sort_task_peaks
+        runs = cut_spectra(request.index.mz_length, sizes[0], wanted, sizes[-1])
+    return runs, [run for run in runs if present.get(run[0]) != run[1]]
 
 
-def _make_plan(
-    request: PlanRequest, runs: list[tuple[int, int]], chunks: list[IsotopeChunk], sort_tasks: int, isotope_tasks: int
-) -> Plan:
+def _sort_tasks(request: PlanRequest, plan: Plan, cut: _Cut) -> list[SortTask]:
+    ends = np.append(0, np.cumsum(request.index.mz_length))
+    sizes = cut.deployment.sizes_mb("sort")
+    return [
+        SortTask(
+            execution=plan.execution,
+            plan=plan.key,
+            stage="sort",
+            task=task,
+            first=first,
+            stop=stop,
+            memory_mb=fitting_mb(projected_sort_mb(int(ends[stop] - ends[first])), sizes),
+        )
+        for task, (first, stop) in enumerate(cut.missing)
+    ]
+
+
+def _make_plan(request: PlanRequest, cut: _Cut, chunks: list[IsotopeChunk], isotope_tasks: int) -> Plan:
     """Write down what is known of the job, with what it will cost."""
-    execution, deployment, dataset = request.execution, request.deployment, _facts(request)
-    facts = plan_facts(
-        dataset, request.configuration, runs, chunks, sort_tasks, isotope_tasks, deployment.memory_mb["annotate"]
-    )
+    execution, deployment = request.execution, cut.deployment
+    sort_width = deployment.concurrency.get("sort", UNBOUNDED)
     return Plan(
         execution=execution,
         job=request.job,
@@ -187,18 +230,19 @@ def _make_plan(
         trigger=request.trigger,
         claimed_at=request.claimed_at,
         versions=_versions(),
-        dataset=dataset,
+        dataset=_facts(request),
         configuration=request.configuration,
         databases=tuple(
             DatabaseReference(name=database.name, digest=database.digest, key=key, formulas=len(database.formulas))
             for key, database in request.databases
         ),
         scoring_model=request.scoring_model,
-        runs=tuple(RunReference(first=first, stop=stop) for first, stop in runs),
+        runs=tuple(RunReference(first=first, stop=stop) for first, stop in cut.runs),
         chunks=tuple(chunks),
-        sort=StageTasks(tasks=sort_tasks, manifest=f"manifests/{execution}/sort.jsonl"),
+        sort=SizedTasks(tasks=len(cut.missing), manifest=f"manifests/{execution}/sort.jsonl", width=sort_width),
         isotopes=StageTasks(tasks=isotope_tasks, manifest=f"manifests/{execution}/isotopes.jsonl"),
-        estimate=to_estimate(estimate(facts, deployment), deployment),
+        deployment=deployment,
+        estimate=to_estimate(cut.cost, deployment),
         findings=tuple(request.findings),
     )
 
