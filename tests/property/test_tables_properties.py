@@ -21,7 +21,7 @@ MATRIX = matrix_column(np.array([[200.0, 201.0]]))
 
 def annotation(molecules: list[str], ids: list[str]) -> pa.Table:
     """Return one annotation with what the export needs."""
-    numbers = ("mz", "mz_err_abs", "msm", "fdr", "spatial", "spectral", "chaos")
+    numbers = ("mz", "mz_err_abs", "score", "fdr", "spatial", "spectral", "chaos")
     columns: dict[str, object] = {name: [0.25] for name in numbers}
     columns |= {name: [""] for name in ("chem_mod", "neutral_loss")}
     columns |= {"formula": ["CH4"], "adduct": ["+H"], "ion": ["CH4+H+"], "isomeric_molecules": [len(ids)]}

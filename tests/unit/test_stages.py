@@ -206,7 +206,7 @@ def test_facts_count_what_the_tables_have(expected: SmallJob) -> None:
 
 def test_a_dataset_without_any_peak_is_refused_by_name() -> None:
     job = small_job(make([([100.0, 200.0], [0.0, -1.0]), ([], [])]))
-    with pytest.raises(InvalidDatasetError, match=r"No spectrum of x\.imzML has a peak"):
+    with pytest.raises(InvalidDatasetError, match=r"No spectrum of datasets/x\.imzML has a peak"):
         job.run()
 
 
