@@ -134,7 +134,9 @@ def explained() -> Iterator[None]:
 def _describe(stack: str, endpoint_url: str | None) -> Deployment:
     """Return a stack with its outputs, as CloudFormation tells them."""
     local = endpoint_url is not None and urlsplit(endpoint_url).hostname in LOCAL_HOSTS
-    session = _local_session(os.environ.get("AWS_REGION", DEFAULT_REGION)) if local else boto3.session.Session()
+    # boto3 itself knows AWS_DEFAULT_REGION and profiles; every other SDK and the AWS CLI know AWS_REGION, too.
+    region = os.environ.get("AWS_REGION") or None
+    session = _local_session(region or DEFAULT_REGION) if local else boto3.session.Session(region_name=region)
     try:
         described = _client(session, "cloudformation", endpoint_url).describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:

@@ -143,17 +143,30 @@ def redrive(deployment: Deployment, status: JobStatus) -> Planned:
     name = understand(plan.dataset.imzml.key)
     if not isinstance(name, DatasetName):
         raise CommandError(f"The plan of {status.execution} names {plan.dataset.imzml.key!r}, which is no dataset.")
-    since = last_told(deployment, name)
-    own = f"{plan.dataset.imzml.key.rpartition('.')[0]}.{CONFIGURATION}"
-    # In a new version the same bytes are another upload, and another upload is another attempt.
-    buckets.input.put(own, buckets.input.get(own) or buckets.input.get(f"{name.folder}{CONFIGURATION}") or b"{}")
-    planned = await_plan(deployment, name, since)
+    planned = _put_in_again(deployment, name, f"{plan.dataset.imzml.key.rpartition('.')[0]}.{CONFIGURATION}")
     if planned.job != status.job:
         raise CommandError(
             f"The configuration or a database is another than that of {status.job}: the dataset was taken up as "
             f"{planned.job}, which runs now."
         )
     return planned
+
+
+def _put_in_again(deployment: Deployment, name: DatasetName, key: str) -> Planned:
+    """Put a dataset's configuration in once more, as its own, and return what the dataset became.
+
+    In a new version the same bytes are another upload, and another upload is another attempt. What only the folder, or
+    nothing, said of the dataset is its own configuration no longer than that takes.
+    """
+    bucket, since = deployment.buckets.input, last_told(deployment, name)
+    own = bucket.get(key)
+    shared = bucket.get(f"{name.folder}{CONFIGURATION}") if own is None else own
+    bucket.put(key, b"{}" if shared is None else shared)
+    try:
+        return await_plan(deployment, name, since)
+    finally:
+        if own is None:
+            bucket.remove(key)
 
 
 def _check_there(input_bucket: Bucket, files: Iterable[InputFile]) -> None:

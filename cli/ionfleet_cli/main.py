@@ -384,5 +384,5 @@ def _report(inspection: Inspection, as_json: bool) -> None:
         raise typer.Exit(ExitCode.INVALID_INPUT)
 
 
-remote.register(application)
-application.add_typer(local_commands.commands, name="local")
+remote.register(application, EPILOG)
+application.add_typer(local_commands.commands, name="local", epilog=EPILOG, rich_help_panel=remote.PANEL)

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from ionfleet_cli.failures import CommandError
 from ionfleet_replay.contents import MOST_PARTS, PART
 
+CHECKSUM = "CRC32"
 AT_ONCE = 4
 """Parts that are on their way at one time."""
 
@@ -91,9 +92,11 @@ def _begun(client: Any, place: Mapping[str, str]) -> tuple[str, dict[int, dict[s
     """Return an upload of this key with the parts that have arrived, by number; a new one where none was begun."""
     bucket = {name: value for name, value in place.items() if name != "Key"}
     pages = client.get_paginator("list_multipart_uploads").paginate(**bucket, Prefix=place["Key"])
-    own = [each for page in pages for each in page.get("Uploads", ()) if each["Key"] == place["Key"]]
+    found = (each for page in pages for each in page.get("Uploads", ()) if each["Key"] == place["Key"])
+    # Parts with checksums of another kind, as other clients begin them, cannot be mixed with ours.
+    own = [each for each in found if each.get("ChecksumAlgorithm") == CHECKSUM]
     if not own:
-        return str(client.create_multipart_upload(**place, ChecksumAlgorithm="CRC32")["UploadId"]), {}
+        return str(client.create_multipart_upload(**place, ChecksumAlgorithm=CHECKSUM)["UploadId"]), {}
     latest = str(max(own, key=lambda each: each["Initiated"])["UploadId"])
     listed = client.get_paginator("list_parts").paginate(**place, UploadId=latest)
     return latest, {part["PartNumber"]: part for page in listed for part in page.get("Parts", ())}
@@ -113,16 +116,21 @@ def _send(
         data = _read(file, part)
         there = arrived.get(part.number, {})
         if str(there.get("ETag", "")).strip('"') != _md5(data).hex():
-            there = client.upload_part(**place, PartNumber=part.number, Body=data, ChecksumAlgorithm="CRC32")
+            there = client.upload_part(**place, PartNumber=part.number, Body=data, ChecksumAlgorithm=CHECKSUM)
         sent(part.size)
         return {"PartNumber": part.number, **dict(_of_completion(there))}
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(send, parts))
+        try:
+            return list(pool.map(send, parts))
+        except BaseException:
+            # Else the pool would send all the others before anybody hears of the trouble, or of Ctrl-C.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _of_completion(part: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    yield from ((name, part[name]) for name in ("ETag", "ChecksumCRC32") if name in part)
+    yield from ((name, part[name]) for name in ("ETag", f"Checksum{CHECKSUM}") if name in part)
 
 
 def _read(file: BinaryIO, part: Part) -> bytes:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ionfleet_cli.deployment import Deployment
 
+PANEL = "A deployment, in AWS or on this machine"
 _WHERE = "Which deployment"
 
 Stack = Annotated[
@@ -70,11 +71,11 @@ databases_commands = typer.Typer(
 )
 
 
-def register(application: typer.Typer) -> None:
+def register(application: typer.Typer, epilog: str) -> None:
     """Add the commands to the application."""
     for command in (submit, jobs, watch, fetch, cancel, redrive, smoke):
-        application.command()(command)
-    application.add_typer(databases_commands, name="databases")
+        application.command(epilog=epilog, rich_help_panel=PANEL)(command)
+    application.add_typer(databases_commands, name="databases", epilog=epilog, rich_help_panel=PANEL)
 
 
 def submit(
@@ -98,8 +99,7 @@ def submit(
 ) -> None:
     """Upload a dataset into a deployment, and print the job that it becomes.
 
-    An upload that was interrupted goes on where it was. Options override the configuration; what has no option here
-    is set in it.
+    An upload that was interrupted goes on where it was. What has no option here is set in the configuration.
 
     [bold]Example[/bold]
 

@@ -306,8 +306,8 @@ class S3:
         # Without an upload's id the marker stands for all uploads of its key; ids have hexadecimal digits.
         after = call.query.get("key-marker", ""), call.query.get("upload-id-marker") or "~"
         uploads = list(self._objects.bucket(call.bucket).uploads.values())
-        found = sorted((each.key, each.id, each.begun) for each in uploads if each.key.startswith(prefix))
-        found = [each for each in found if each[:2] > after]
+        wanted = [each for each in uploads if each.key.startswith(prefix) and (each.key, each.id) > after]
+        found = sorted(wanted, key=lambda each: (each.key, each.id))
         shown = found[:most]
         nodes: list[Node] = [
             ("Bucket", call.bucket),
@@ -317,9 +317,8 @@ class S3:
             ("IsTruncated", str(len(found) > len(shown)).lower()),
         ]
         if len(found) > len(shown) and shown:
-            nodes += [("NextKeyMarker", spell(shown[-1][0])), ("NextUploadIdMarker", shown[-1][1])]
-        for key, upload, begun in shown:
-            nodes.append(("Upload", [("Key", spell(key)), ("UploadId", upload), ("Initiated", iso_date(begun))]))
+            nodes += [("NextKeyMarker", spell(shown[-1].key)), ("NextUploadIdMarker", shown[-1].id)]
+        nodes += [("Upload", [("Key", spell(each.key)), *_begun(each)]) for each in shown]
         return document("ListMultipartUploadsResult", nodes)
 
     def _made(self, call: Call, version: Version, draft: Draft) -> dict[str, str]:
@@ -408,6 +407,14 @@ def _part(number: int, part: Part) -> list[Node]:
     checksum = part.draft.checksum
     own = [] if checksum is None else [(f"Checksum{checksum.algorithm}", checksum.value)]
     return [*nodes, ("ETag", f'"{part.draft.etag}"'), *own]
+
+
+def _begun(upload: Upload) -> list[Node]:
+    """Return what a listing tells of an upload besides its key."""
+    nodes: list[Node] = [("UploadId", upload.id), ("Initiated", iso_date(upload.begun))]
+    if upload.algorithm is None or upload.checksum_kind is None:
+        return nodes
+    return [*nodes, ("ChecksumAlgorithm", upload.algorithm), ("ChecksumType", upload.checksum_kind)]
 
 
 def _checksum_of_upload(upload: Upload) -> dict[str, str]:

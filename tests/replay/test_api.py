@@ -106,3 +106,16 @@ def test_an_execution_can_be_recorded_as_ended(stack, start):
     described = states.describe_execution(executionArn=arn)
     facts = described["status"], described["error"], described["cause"], described["stopDate"].timestamp()
     assert facts == ("FAILED", "E", "c", 1e9)
+
+
+def test_the_stack_tells_its_outputs_as_cloudformation_does(stack, start):
+    cloud = start(stack.bucket("Bucket", events=False))
+    formation = cloud.client("cloudformation")
+    (described,) = formation.describe_stacks(StackName="Test")["Stacks"]
+    assert {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]} == cloud.outputs
+    assert described["StackStatus"] == "CREATE_COMPLETE"
+    assert formation.describe_stacks(StackName=described["StackId"])["Stacks"] == [described]
+    with pytest.raises(ClientError, match="Stack with id Another does not exist"):
+        formation.describe_stacks(StackName="Another")
+    with pytest.raises(ClientError, match="does not implement cloudformation:ListStacks"):
+        formation.list_stacks()

@@ -138,7 +138,9 @@ def test_a_job_is_stopped_and_tried_again(user: User) -> None:
     assert "mistaken" in user("watch", job, code=1)
     assert "ABORTED" in user("fetch", job, code=1)
     assert "has ended already" in user("cancel", job, code=1)
+    own = share_configuration()
     assert f"{job}-2" in user("redrive", job)
+    assert find_deployment(Address()).buckets.input.etag(own) is None, "the folder's would not count any more"
     assert "only a job that ended in failure" in user("redrive", job, code=1)
     until(cancelled(f"{job}-2"))
 
@@ -167,10 +169,13 @@ def test_databases_are_added_listed_and_removed(user: User, tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("user")
-def test_an_interrupted_upload_goes_on_with_the_parts_that_arrived(tmp_path: Path) -> None:
-    bucket, path = find_deployment(Address()).buckets.input, tmp_path / "large.bin"
-    path.write_bytes(os.urandom(2 * PART + 1000))
-    first = multipart.cut(path.stat().st_size)[0]
+def test_an_interrupted_upload_goes_on_with_the_parts_that_arrived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multipart, "AT_ONCE", 1)
+    deployment, path = find_deployment(Address()), tmp_path / "large.bin"
+    bucket, client = deployment.buckets.input, deployment.client("s3")
+    path.write_bytes(os.urandom(5 * PART + 1000))
     sent: list[int] = []
 
     class Interruption(Exception):
@@ -183,12 +188,17 @@ def test_an_interrupted_upload_goes_on_with_the_parts_that_arrived(tmp_path: Pat
     with pytest.raises(Interruption):
         bucket.upload("large.bin", path, interrupted)
     assert bucket.etag("large.bin") is None
-    client = find_deployment(Address()).client("s3")
     (begun,) = client.list_multipart_uploads(Bucket=bucket.name)["Uploads"]
-    arrived = client.list_parts(Bucket=bucket.name, Key="large.bin", UploadId=begun["UploadId"])["Parts"]
-    assert first.number in {part["PartNumber"] for part in arrived}
+    named = {"Bucket": bucket.name, "Key": "large.bin", "UploadId": begun["UploadId"]}
+    arrived = {part["PartNumber"] for part in client.list_parts(**named)["Parts"]}
+    assert 1 <= len(arrived) < len(multipart.cut(path.stat().st_size)), "nobody may go on after an interruption"
     sent.clear()
+    calls: list[int] = []
+    client.meta.events.register(
+        "provide-client-params.s3.UploadPart", lambda params, **_: calls.append(params["PartNumber"])
+    )
     bucket.upload("large.bin", path, sent.append)
+    assert not arrived & {*calls}
     assert sum(sent) == path.stat().st_size
     assert bucket.etag("large.bin") == multipart.etag_of(path)
     client.upload_file(str(path), bucket.name, "other.bin")
@@ -232,6 +242,15 @@ def test_the_results_of_a_cloud_with_a_folder_outlive_it(user: User) -> None:
     assert "No local cloud" in user("local", "status", code=1)
     said = user("local", "up", "--folder", user.folder / "cloud", code=2)
     assert "not an empty folder" in said
+
+
+def share_configuration() -> str:
+    """Make the latest configuration one of its folder; return the key of the dataset's own that it was."""
+    bucket = find_deployment(Address()).buckets.input
+    (own,) = [key for key in bucket.keys("datasets/tissue/") if key.endswith(".job.json")]
+    bucket.put(f"{own.rpartition('/')[0]}/job.json", bucket.get(own) or b"")
+    bucket.remove(own)
+    return own
 
 
 @pytest.mark.campaign
