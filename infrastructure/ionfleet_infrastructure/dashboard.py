@@ -103,6 +103,12 @@ def _of_functions(
     title: str, functions: Mapping[str, FleetFunction], metric: str, statistic: str
 ) -> aws_cloudwatch.GraphWidget:
     metrics = [
-        each.function.metric(metric, statistic=statistic, period=PERIOD, label=name) for name, each in functions.items()
+        function.metric(metric, statistic=statistic, period=PERIOD, label=_label(name, memory_mb, each))
+        for name, each in functions.items()
+        for memory_mb, function in each.sizes.items()
     ]
     return _graph(title, metrics, 2 if metric in ("Duration", "Invocations") else 3)
+
+
+def _label(name: str, memory_mb: int, function: FleetFunction) -> str:
+    return name if len(function.sizes) == 1 else f"{name}, {memory_mb:,} MB"

@@ -226,7 +226,8 @@ def test_a_function_too_small_for_anything_is_refused() -> None:
 
 def test_without_ions_there_is_one_segment_without_ions() -> None:
     nothing = np.empty((0, 4))
-    assert cut_segments(nothing, nothing, density_of(np.array([500.0])), FUNCTION_MB, None) == [Segment(0, 0, 0)]
+    (segment,) = cut_segments(nothing, nothing, density_of(np.array([500.0])), FUNCTION_MB, None)
+    assert segment == Segment(0, 0, 0, projected_annotate_mb(0, 0))
 
 
 def test_windows_are_merged_where_they_are_near() -> None:
