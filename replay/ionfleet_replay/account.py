@@ -46,7 +46,7 @@ class Account:
         self._credentials: dict[str, Credentials] = {}
         self._principals: dict[str, str] = {}
         self._clients: dict[tuple[str, str], Any] = {}
-        self._session = boto3.session.Session(botocore_session=_unconfigured())
+        self._session = boto3.session.Session(botocore_session=unconfigured())
         self._calling = 0
 
     def arn(self, service: str, resource: str) -> str:
@@ -132,7 +132,7 @@ class Account:
             self._clients.clear()
 
 
-def _unconfigured() -> botocore.session.Session:
+def unconfigured() -> botocore.session.Session:
     """Return a session that no profile, file or variable of the user's own AWS set-up changes."""
     nothing = (None, None, None, None)
     no_file = (None, None, os.devnull, None)
