@@ -18,7 +18,7 @@ FOLDER = f"{DATASETS}local/"
 """Where in the input bucket a run's dataset goes."""
 
 
-def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase], folder: str = FOLDER) -> None:
+def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase], folder: str | None = None) -> None:
     """Refuse files whose names no key may have: the cloud would have no status document to say so in.
 
     Raises
@@ -27,13 +27,13 @@ def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase], folder
         With the name and what is wrong with it.
 
     """
-    for key in (f"{folder}{dataset.imzml.name}", *map(database_key, databases)):
+    for key in (f"{folder or FOLDER}{dataset.imzml.name}", *map(database_key, databases)):
         understand(key)
 
 
-def dataset_name(dataset: LocalDataset, folder: str = FOLDER) -> DatasetName:
-    """Return what the cloud calls a dataset."""
-    return DatasetName(folder, composed(dataset.stem))
+def dataset_name(dataset: LocalDataset, folder: str | None = None) -> DatasetName:
+    """Return what the cloud calls a dataset in a folder, by default that of a run."""
+    return DatasetName(folder or FOLDER, composed(dataset.stem))
 
 
 def import_databases(
@@ -62,11 +62,11 @@ def upload_dataset(buckets: Buckets, dataset: LocalDataset, configuration: JobCo
 
 
 def upload_configuration(
-    buckets: Buckets, dataset: LocalDataset, configuration: JobConfiguration, folder: str = FOLDER
+    buckets: Buckets, dataset: LocalDataset, configuration: JobConfiguration, folder: str | None = None
 ) -> None:
     """Put the configuration of a dataset in, as far as it says anything."""
     fields = configuration.model_dump(mode="json", exclude_unset=True)
-    buckets.input.put(f"{folder}{dataset.stem}.{CONFIGURATION}", json.dumps(fields).encode())
+    buckets.input.put(f"{folder or FOLDER}{dataset.stem}.{CONFIGURATION}", json.dumps(fields).encode())
 
 
 def database_key(database: LocalDatabase) -> str:
