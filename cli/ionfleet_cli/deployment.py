@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from ionfleet_cli.buckets import Bucket, Buckets
 from ionfleet_cli.failures import CommandError, UsageError
 from ionfleet_cli.local_state import ACCESS_KEY, SECRET_KEY, Endpoint, running
+from ionfleet_replay.account import unconfigured
 
 DEFAULT_STACK = "Ionfleet"
 NEEDED = ("InputBucket", "WorkBucket", "ResultsBucket", "StateMachineArn")
@@ -133,10 +134,13 @@ def explained() -> Iterator[None]:
 
 def _describe(stack: str, endpoint_url: str | None) -> Deployment:
     """Return a stack with its outputs, as CloudFormation tells them."""
-    local = endpoint_url is not None and urlsplit(endpoint_url).hostname in LOCAL_HOSTS
     # boto3 itself knows AWS_DEFAULT_REGION and profiles; every other SDK and the AWS CLI know AWS_REGION, too.
     region = os.environ.get("AWS_REGION") or None
-    session = _local_session(region or DEFAULT_REGION) if local else boto3.session.Session(region_name=region)
+    session = (
+        _local_session(region or DEFAULT_REGION)
+        if _is_local(endpoint_url)
+        else boto3.session.Session(region_name=region)
+    )
     try:
         described = _client(session, "cloudformation", endpoint_url).describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
@@ -156,10 +160,21 @@ def _describe(stack: str, endpoint_url: str | None) -> Deployment:
 
 
 def _local_session(region: str) -> boto3.session.Session:
-    """Return a session for a cloud of this machine, which is not to see credentials of the real one."""
-    return boto3.session.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=region)
+    """Return a session for a cloud of this machine, which has nothing to do with profiles and credentials of AWS."""
+    return boto3.session.Session(
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        region_name=region,
+        botocore_session=unconfigured(),
+    )
+
+
+def _is_local(endpoint_url: str | None) -> bool:
+    return endpoint_url is not None and urlsplit(endpoint_url).hostname in LOCAL_HOSTS
 
 
 def _client(session: boto3.session.Session, service: str, endpoint_url: str | None) -> Any:
-    config = Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=32)
+    # A proxy is for what lies beyond this machine.
+    proxies: dict[str, str] | None = {} if _is_local(endpoint_url) else None
+    config = Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=32, proxies=proxies)
     return session.client(service, endpoint_url=endpoint_url, config=config)  # type: ignore[call-overload]

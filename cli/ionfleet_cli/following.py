@@ -68,7 +68,9 @@ class Following:
         self.progress.begin(PLANNED)
         self._job.tell_plan(status.execution)
         self._reach(status.stage or PLANNED, status.execution)
-        if status.state == "RUNNING":
+        if status.cost_usd is not None:
+            self._cost = f"{status.name}, {status.execution}: {in_dollars(status.cost_usd)} in all"
+        elif status.state == "RUNNING":
             self._count(status.execution)
             if time.monotonic() - self._cost_known >= COST_INTERVAL:
                 spent = cost_so_far(self._deployment.buckets.work, status.execution)

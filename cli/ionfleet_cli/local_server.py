@@ -5,6 +5,8 @@ It is what `ionfleet local up` starts. It writes itself down once it is up, and 
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import shutil
 import signal
@@ -121,6 +123,8 @@ def _ignore(_observation: Observation) -> None:
 
 def main() -> None:
     """Run the cloud that the command line of this process asks for."""
+    # As in `main`: the interpreter's last collection would outlast the stopping of the cloud.
+    atexit.register(gc.freeze)
     # No folder of the user's is to be held by a process that they do not see.
     os.chdir("/")
     ended = threading.Event()

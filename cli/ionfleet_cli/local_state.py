@@ -5,15 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ionfleet_cli.failures import UsageError
 
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+
+LOOKING = 0.5
+"""Seconds that others may hold a lock who only look whether it is held."""
 
 ACCESS_KEY, SECRET_KEY = "local", "local"
 """What clients sign with: a local cloud takes whoever comes with credentials that it did not issue for its user."""
@@ -81,13 +86,11 @@ class Place:
         """
         self.make()
         with self._lock.open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _locked(file):
                 raise UsageError(
                     f"The local cloud {self.name!r} is up already; use it, end it with `ionfleet local down --name "
                     f"{self.name}`, or start another with --name."
-                ) from None
+                )
             try:
                 self.forget()
                 yield
@@ -123,6 +126,20 @@ class Place:
         self._document.unlink(missing_ok=True)
 
 
+def _locked(file: IO[str]) -> bool:
+    """Lock a file for this process alone, unless another holds it for longer than a look at it takes."""
+    deadline = time.monotonic() + LOOKING
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(LOOKING / 10)
+        else:
+            return True
+
+
 def state_folder() -> Path:
     """Return the folder of all local clouds: in XDG_STATE_HOME, by default in ~/.local/state."""
     chosen = os.environ.get("XDG_STATE_HOME", "")
@@ -134,7 +151,8 @@ def state_folder() -> Path:
 def places() -> list[Place]:
     """Return the places of all names that ever had a cloud, by name."""
     folder = state_folder()
-    return [Place(each.name) for each in sorted(folder.iterdir()) if each.is_dir()] if folder.is_dir() else []
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [Place(each.name) for each in found if each.is_dir() and _NAME.fullmatch(each.name)]
 
 
 def running() -> list[Endpoint]:

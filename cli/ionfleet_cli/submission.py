@@ -21,7 +21,7 @@ FOLDER = f"{DATASETS}local/"
 """Where in the input bucket a run's dataset goes."""
 
 
-def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase], folder: str = FOLDER) -> None:
+def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase], folder: str | None = None) -> None:
     """Refuse files whose names no key may have: the cloud would have no status document to say so in.
 
     Raises
@@ -30,13 +30,13 @@ def check_keys(dataset: LocalDataset, databases: Sequence[LocalDatabase], folder
         With the name and what is wrong with it.
 
     """
-    for key in (f"{folder}{dataset.imzml.name}", *map(database_key, databases)):
+    for key in (f"{folder or FOLDER}{dataset.imzml.name}", *map(database_key, databases)):
         understand(key)
 
 
-def dataset_name(dataset: LocalDataset, folder: str = FOLDER) -> DatasetName:
-    """Return what the cloud calls a dataset."""
-    return DatasetName(folder, composed(dataset.stem))
+def dataset_name(dataset: LocalDataset, folder: str | None = None) -> DatasetName:
+    """Return what the cloud calls a dataset in a folder, by default that of a run."""
+    return DatasetName(folder or FOLDER, composed(dataset.stem))
 
 
 def import_databases(
@@ -65,18 +65,18 @@ def upload_dataset(buckets: Buckets, dataset: LocalDataset, configuration: JobCo
 
 
 def upload_configuration(
-    buckets: Buckets, dataset: LocalDataset, configuration: JobConfiguration, folder: str = FOLDER
+    buckets: Buckets, dataset: LocalDataset, configuration: JobConfiguration, folder: str | None = None
 ) -> None:
     """Put the configuration of a dataset in, as far as it says anything."""
     buckets.input.put(*configuration_object(dataset, configuration, folder))
 
 
 def configuration_object(
-    dataset: LocalDataset, configuration: JobConfiguration, folder: str = FOLDER
+    dataset: LocalDataset, configuration: JobConfiguration, folder: str | None = None
 ) -> tuple[str, bytes]:
     """Return key and content of the configuration that goes with a dataset: of its fields, those that are set."""
     fields = configuration.model_dump(mode="json", exclude_unset=True)
-    return f"{folder}{dataset.stem}.{CONFIGURATION}", json.dumps(fields).encode()
+    return f"{folder or FOLDER}{dataset.stem}.{CONFIGURATION}", json.dumps(fields).encode()
 
 
 def upload_model(buckets: Buckets, model: LocalModel) -> None:
@@ -84,12 +84,14 @@ def upload_model(buckets: Buckets, model: LocalModel) -> None:
     buckets.input.put(model_key(model.name), model.data)
 
 
-def dataset_objects(dataset: LocalDataset, configuration: JobConfiguration, folder: str = FOLDER) -> dict[str, Path]:
+def dataset_objects(
+    dataset: LocalDataset, configuration: JobConfiguration, folder: str | None = None
+) -> dict[str, Path]:
     """Return the files of a dataset by their keys: its optical image first, if it has one, the imzML last."""
     picture = dataset.imzml.with_name(configuration.optical_image) if configuration.optical_image else None
     # Where it is missing, the planner says so.
     pictures = [picture] if picture is not None and picture.is_file() else []
-    return {f"{folder}{path.name}": path for path in (*pictures, dataset.ibd, dataset.imzml)}
+    return {f"{folder or FOLDER}{path.name}": path for path in (*pictures, dataset.ibd, dataset.imzml)}
 
 
 def database_key(database: LocalDatabase) -> str:

@@ -17,6 +17,9 @@ Found = TypeVar("Found")
 POLL = 0.5
 """Seconds between two looks at what is waited for while no function ends, each a call that the cloud has to answer."""
 
+LONGEST_POLL = 1.0
+"""Seconds between two looks where nothing tells of itself, after a while."""
+
 REST_CHECK = 2.0
 """Seconds between two looks at whether the cloud does anything at all."""
 
@@ -43,7 +46,7 @@ class Polling:
         pause = POLL
         while (found := look()) is None:
             time.sleep(pause)
-            pause = min(pause * 1.25, REST_CHECK)
+            pause = min(pause * 1.25, LONGEST_POLL)
         return found
 
 

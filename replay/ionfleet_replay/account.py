@@ -144,8 +144,12 @@ def _session() -> boto3.session.Session:
 
     One for all clouds, since a session reads the descriptions of services.
     """
+    return boto3.session.Session(botocore_session=unconfigured())
+
+
+def unconfigured() -> botocore.session.Session:
+    """Return a session that no profile, file or variable of the user's own AWS set-up changes."""
     nothing = (None, None, None, None)
     no_file = (None, None, os.devnull, None)
     files = {"config_file": no_file, "credentials_file": no_file}
-    session = botocore.session.Session(session_vars={"profile": nothing, "endpoint_url": nothing, **files})
-    return boto3.session.Session(botocore_session=session)
+    return botocore.session.Session(session_vars={"profile": nothing, "endpoint_url": nothing, **files})

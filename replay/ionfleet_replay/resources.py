@@ -409,6 +409,15 @@ def _log_group(stack: Stack, properties: Fields) -> Created:
     return Created(name, {"Arn": stack.account.arn("logs", f"log-group:{name}:*")})
 
 
+@creates("AWS::SNS::Subscription")
+def _subscription(stack: Stack, properties: Fields) -> Created:
+    """Accept somebody outside who wants to be told of what a topic carries; from here nobody outside is told."""
+    properties.of(str, "TopicArn")
+    properties.one_of("Protocol", ("email", "https"))
+    properties.of(str, "Endpoint")
+    return Created(stack.account.arn("sns", stack.physical_name(properties.owner)))
+
+
 @creates("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 def _alarm(stack: Stack, properties: Fields) -> Created:
     """Accept an alarm, which is never raised here; that it could be told of is checked."""

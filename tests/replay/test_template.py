@@ -243,3 +243,15 @@ def test_a_queue_that_shows_messages_again_while_the_function_runs_is_refused(st
 def test_a_definition_that_the_interpreter_refuses_stops_the_start(stack, start):
     with pytest.raises(ReplayError, match="State 'S', field 'Type'"):
         start(stack.machine("Machine", {"StartAt": "S", "States": {"S": {"Type": "Activity"}}}))
+
+
+@pytest.mark.parametrize(("protocol", "accepted"), [("email", True), ("https", True), ("sms", False)])
+def test_who_outside_wants_to_be_told_is_accepted_and_not_told(stack, start, protocol, accepted):
+    stack.add("Topic", "AWS::SNS::Topic")
+    stack.add("Anna", "AWS::SNS::Subscription", TopicArn={"Ref": "Topic"}, Protocol=protocol, Endpoint="anna")
+    if not accepted:
+        with pytest.raises(TemplateError, match=f"Anna.*Protocol.*'{protocol}' is not implemented"):
+            start(stack)
+        return
+    sns = start(stack).client("sns")
+    assert sns.list_subscriptions()["Subscriptions"] == []

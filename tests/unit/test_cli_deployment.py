@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import boto3
@@ -126,6 +128,21 @@ def test_a_document_that_nobody_stands_behind_is_stale() -> None:
 def test_a_name_is_held_once() -> None:
     with Place("one").held(), pytest.raises(UsageError, match="'one' is up already"), Place("one").held():
         pytest.fail("it was held twice")
+
+
+def test_somebody_who_looks_does_not_keep_a_cloud_from_its_lock() -> None:
+    place = Place("one")
+    place.make()
+    with (place.folder / "lock").open("a") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        Timer(local_state.LOOKING / 5, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
+        with place.held():
+            assert place.alive
+
+
+def test_other_folders_beside_those_of_clouds_are_passed_by() -> None:
+    (local_state.state_folder() / ".trash").mkdir(parents=True)
+    assert local_state.places() == []
 
 
 def test_a_state_folder_that_is_not_absolute_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -18,10 +19,12 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from ionfleet.databases import bundled_database
+from ionfleet.uploads import DatasetName
 from ionfleet_cli import multipart
 from ionfleet_cli.deployment import Address, find_deployment
 from ionfleet_cli.local_state import Place
 from ionfleet_cli.main import application
+from ionfleet_cli.submit import await_plan
 from ionfleet_replay.contents import PART
 from ionfleet_simulate.dataset import SimulatedDataset, write_dataset
 from ionfleet_simulate.simulation import Simulation
@@ -96,6 +99,8 @@ def test_the_printed_variables_lead_any_client_to_the_stack(user: User, monkeypa
     machine = os.environ["STATE_MACHINE_ARN"]
     boto3.client("s3").head_bucket(Bucket=os.environ["RESULTS_BUCKET"])
     assert "executions" in boto3.client("stepfunctions").list_executions(stateMachineArn=machine)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
     said = user("jobs", "--stack", "Another", code=1)
     assert "no stack 'Another'" in said
 
@@ -121,7 +126,8 @@ def test_a_job_is_stopped_and_tried_again(user: User) -> None:
     many = user.folder / "many.tsv"
     header, *rows = bundled_database().decode().splitlines(keepends=True)
     many.write_text("".join([header, *rows[:600]]))
-    job = JOB.findall(user("submit", user.dataset.imzml, "--database", many))[-1]
+    user("databases", "add", many)
+    job = drop(user.dataset, "datasets/dropped/", databases=["many"], polarity="positive")
 
     def cancelled(execution: str) -> Callable[[], bool]:
         def look() -> bool:
@@ -138,9 +144,9 @@ def test_a_job_is_stopped_and_tried_again(user: User) -> None:
     assert "mistaken" in user("watch", job, code=1)
     assert "ABORTED" in user("fetch", job, code=1)
     assert "has ended already" in user("cancel", job, code=1)
-    own = share_configuration()
     assert f"{job}-2" in user("redrive", job)
-    assert find_deployment(Address()).buckets.input.etag(own) is None, "the folder's would not count any more"
+    own = find_deployment(Address()).buckets.input.get("datasets/dropped/tissue.job.json")
+    assert own is None, "the folder's configuration would not count any more"
     assert "only a job that ended in failure" in user("redrive", job, code=1)
     until(cancelled(f"{job}-2"))
 
@@ -244,13 +250,14 @@ def test_the_results_of_a_cloud_with_a_folder_outlive_it(user: User) -> None:
     assert "not an empty folder" in said
 
 
-def share_configuration() -> str:
-    """Make the latest configuration one of its folder; return the key of the dataset's own that it was."""
-    bucket = find_deployment(Address()).buckets.input
-    (own,) = [key for key in bucket.keys("datasets/tissue/") if key.endswith(".job.json")]
-    bucket.put(f"{own.rpartition('/')[0]}/job.json", bucket.get(own) or b"")
-    bucket.remove(own)
-    return own
+def drop(dataset: SimulatedDataset, folder: str, **configuration: Any) -> str:
+    """Put a dataset into a folder as any client would, with a configuration of the folder; return its job."""
+    deployment = find_deployment(Address())
+    bucket = deployment.buckets.input
+    bucket.put(f"{folder}job.json", json.dumps(configuration).encode())
+    for path in (dataset.ibd, dataset.imzml):
+        bucket.upload(f"{folder}{path.name}", path)
+    return await_plan(deployment, DatasetName(folder, dataset.imzml.stem), None).job
 
 
 @pytest.mark.campaign
