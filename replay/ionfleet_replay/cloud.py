@@ -496,6 +496,9 @@ class Cloud:
         """
         generation, tally = self._activity.snapshot()
         messages = {} if tally else self._messages()
+        if not tally:
+            # Work that broke counts as ended a moment before the loop says that it broke.
+            self._call(asyncio.sleep(0))
         if self._problem is not None:
             raise ReplayError(f"The local runtime broke; see {self.folder / 'runtime.log'}.") from self._problem
         # What began meanwhile may have taken a message that was not counted any more.

@@ -59,7 +59,7 @@ def test_a_job_survives_a_seed_or_fails_with_its_true_reason(
 def test_a_planner_that_always_dies_is_told_as_the_reason(
     material: Material, expected: Mapping[str, bytes], nursery: Nursery
 ) -> None:
-    trial = attempt(material, expected, 1, nursery, rates={Kind.WORKER_KILLED: 0.15})
+    trial = attempt(material, expected, 1, nursery, rates={Kind.WORKER_KILLED: 0.25})
     assert trial.findings == []
     assert trial.outcome == "failed PlannerFailed"
 

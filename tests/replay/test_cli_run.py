@@ -183,7 +183,7 @@ def test_the_summary_tells_of_everything(finished: subprocess.CompletedProcess[s
     } <= lines.keys()
     assert re.search(r"≈ \$0\.0\d+ on AWS, at this machine's speed$", lines["cost"])
     assert lines["annotations"].endswith("at 5 / 10 / 20 / 50 % FDR")
-    assert lines["The results are in out"]
+    assert lines["The results are in out; look at them in out/report.html"]
 
 
 def test_a_pipe_gets_plain_lines_for_each_stage(finished: subprocess.CompletedProcess[str]) -> None:

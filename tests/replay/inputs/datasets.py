@@ -194,6 +194,8 @@ REJECTED = {
     "offset beyond 2^63": Row(beyond("IMS:1000102", str(1 << 63)), DATASET, "spectrum 1: .*whole number"),
     "negative offset": Row(beyond("IMS:1000102", "-5"), DATASET, "cannot be told apart"),
     "offset is no number": Row(beyond("IMS:1000102", "NaN"), DATASET, "spectrum 1: .*'NaN', where a whole number"),
+    "length with an underscore": Row(beyond("IMS:1000103", "3_6"), DATASET, "'3_6', where a whole number"),
+    "length in other digits": Row(beyond("IMS:1000103", "\u0663\u0666"), DATASET, "where a whole number"),
     "infinite length": Row(beyond("IMS:1000103", "1e400"), DATASET, "spectrum 1: .*'1e400', where a whole number"),
     "length of 2^53 and more": Row(beyond("IMS:1000103", str((1 << 53) + 1)), DATASET, "which cannot be in"),
     "negative length": Row(beyond("IMS:1000103", "-1"), DATASET, "said to have -1 points"),

@@ -107,7 +107,7 @@ class TestMessages:
         laboratory.wait()
         status = laboratory.input_status("datasets/a/tiny")
         assert (status["state"], status["error"]) == ("failed", "PlannerFailed")
-        assert "upload the file again" in status["message"]
+        assert "It was killed each time" in status["message"]
         assert {each.outcome for each in laboratory.cloud.invocations() if each.function == "PlannerFunction"} == {
             "Runtime.ExitError"
         }

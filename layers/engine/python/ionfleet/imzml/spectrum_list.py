@@ -222,7 +222,8 @@ class SpectrumCollector:
             self._wrong("missing-number", f"The {what} ({accession}) is missing.")
             return 0
         try:
-            value = int(text)
+            # Python reads digits of all scripts, and underscores between them; XML's integers have neither.
+            value = int(text) if text.isascii() and "_" not in text else limits[1] + 1
         except ValueError:
             value = limits[1] + 1
         if limits[0] <= value <= limits[1]:
