@@ -57,7 +57,7 @@ def picture(width: int, height: int) -> bytes:
     return bytes(data)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Yield a headless Chromium; without one, the tests are left out, or fail where they are insisted on."""
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
