@@ -111,7 +111,6 @@ def run(
     with error_boundary(debug=debug):
         from ionfleet_cli.run import Places, annotate, prepare
 
-        kept = options.cache_folder(cache, off=no_cache)
         overrides = options.given(
             name=name, adducts=adduct, neutral_losses=neutral_loss, chemical_modifications=chemical_modification,
             molecule_classes=molecule_class, skip_invalid=skip_invalid, polarity=polarity, analyzer=analyzer,
@@ -121,7 +120,8 @@ def run(
             planning=options.planning(plan),
         )  # fmt: skip
         request = prepare(dataset, database or [], config, overrides, scoring_model)
-        annotate(request, Places(out, assembly, kept, force=force, keep=keep), workers, terminal.output(), chaos)
+        places = Places(out, assembly, options.cache_folder(cache, off=no_cache), force=force, keep=keep)
+        annotate(request, places, workers, terminal.output(), chaos)
 
 
 @application.command(epilog=EPILOG)
