@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser test-extras test-reference report screenshots campaign chaos fuzz bench bench-page bench-large calibrate scale lint format layers synth lock audit clean
+.PHONY: help install demo test test-browser test-extras test-reference report kernels screenshots campaign chaos fuzz bench bench-page bench-large calibrate scale lint format layers synth lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -23,6 +23,10 @@ help: ## this list
 
 .venv/audit.stamp: .venv/run.stamp requirements/audit.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@touch $@
+
+.venv/kernels.stamp: .venv/run.stamp requirements/kernels.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/kernels.txt
 	@touch $@
 
 .venv/fuzz.stamp: .venv/dev.stamp requirements/fuzz.txt
@@ -53,6 +57,9 @@ test-browser: .venv/dev.stamp ## the tests of the page, which `make test` leaves
 
 report: ## build the page into the package, from report/ (needs Node.js)
 	@cd report && npm ci --silent && npm run --silent check && npm run --silent build
+
+kernels: .venv/kernels.stamp ## compile the kernels into the package, from kernels/, for all platforms
+	@$(BIN)/python kernels/build.py
 
 screenshots: .venv/dev.stamp ## take the pictures of the documents from the page of the demo (needs Chromium)
 	@$(BIN)/python bench/screenshots.py --results demo/results --out docs/images
@@ -123,6 +130,7 @@ lock: ## pin the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements/awscli.in -o requirements/awscli.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --group audit -c requirements/run.txt -c requirements/dev.txt -o requirements/audit.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements/fuzz.in -o requirements/fuzz.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --group kernels -o requirements/kernels.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --extra catboost --extra client --group extras pyproject.toml -c requirements/run.txt -c requirements/dev.txt -o requirements/extras.txt
 
 audit: .venv/audit.stamp ## ask for known vulnerabilities of every locked package

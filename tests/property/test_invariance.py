@@ -14,7 +14,7 @@ import pyarrow as pa
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from ionfleet import chaos, measure, planning, runs
+from ionfleet import measure, planning, runs
 from ionfleet.configuration import JobConfiguration, resolve
 from ionfleet.databases import Database
 from ionfleet.stages import annotate
@@ -76,7 +76,6 @@ def pieces(block: int, points: int, images: int) -> Iterator[None]:
         (runs, "_BLOCK_BYTES", block * runs.PEAK_BYTES),
         (planning, "BLOCK", block),
         (measure, "BATCH_POINTS", points),
-        (chaos, "_CANVAS_PIXELS", points),
         (annotate, "IMAGE_ROW_GROUP", images),
         (planning, "RENDER_TASK_IONS", images),
     ]

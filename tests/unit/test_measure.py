@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ionfleet import extraction
 from ionfleet import measure as module
 from ionfleet.extraction import Images
 from ionfleet.images import dense_image
@@ -22,13 +21,9 @@ CENTRES = np.array([[200.0, 201.0034, 202.0067, 203.01]])
 THEORY = np.array([[100.0, 50.0, 20.0, 5.0]])
 
 
-def run(case: Case, settings: Settings, target: np.ndarray | bool = True) -> tuple[Measured, list[Images]]:
-    """Measure ions, and return their metrics in one piece."""
+def run(case: Case, settings: Settings, target: np.ndarray | bool = True) -> tuple[Measured, Images]:
     targets = np.broadcast_to(np.asarray(target), len(case.mz))
-    batches = list(measure(case.peaks, Patterns(case.mz, case.intensity, targets), case.grid, settings))
-    parts = [batch for batch, _ in batches]
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Measured.__annotations__}
-    return Measured(**columns), [images for _, images in batches]
+    return measure(case.peaks, Patterns(case.mz, case.intensity, targets), case.grid, settings)
 
 
 def case_of(points: list[tuple[float, float, int]], mask: np.ndarray | None = None) -> Case:
@@ -78,7 +73,7 @@ def test_early_rejection_of_decoys_changes_no_msm(min_pixels: int, metaspace: bo
     settings = Settings(3, min_pixels, 30, metaspace, single_precision=metaspace)
     targets, _ = run(case, settings)
     decoys, images = run(case, settings, target=False)
-    assert not any(len(batch.ion) for batch in images)
+    assert len(images.ion) == 0
     scored = targets.msm > 0
     assert 0 < np.count_nonzero(scored) < len(case.mz)
     for name in Measured.__annotations__:
@@ -94,13 +89,13 @@ def test_targets_with_any_signal_have_a_row_and_others_none() -> None:
     assert measured.msm.tolist() == [0]
     assert measured.points.tolist() == [[0, 0, 1, 0]]
     assert measured.mz_err_abs.tolist() == [0]
-    assert len(images[0].ion) == 0
+    assert len(images.ion) == 0
 
 
 def test_a_decoy_needs_its_first_image_and_another_one() -> None:
     for isotopes in ([0], [1, 2, 3]):
         case = case_of([(CENTRES[0, k], 5.0, pixel) for k in isotopes for pixel in range(3)])
-        assert list(measure(case.peaks, Patterns(CENTRES, THEORY, np.array([False])), case.grid, Settings(3))) == []
+        assert len(run(case, Settings(3), target=False)[0].row) == 0
 
 
 def test_windows_include_their_ends() -> None:
@@ -132,7 +127,7 @@ def test_points_of_one_pixel_are_summed_but_counted_singly(metaspace: bool) -> N
     assert np.array_equal(twice.maximum, 2 * once.maximum)
     assert twice.msm == pytest.approx(once.msm, abs=1e-6)
     assert once.msm[0] > 0.5
-    assert images[0].pixel.tolist() == [pixel for pixel in (0, 1, 3, 4) for _ in range(ISOTOPES)]
+    assert images.pixel.tolist() == [0, 1, 3, 4] * ISOTOPES
 
 
 def test_min_pixels_counts_points_before_they_are_summed() -> None:
@@ -264,35 +259,28 @@ def test_images_are_those_of_targets_with_a_score() -> None:
     case = random_case(6)
     settings = Settings(3)
     target = np.arange(len(case.mz)) % 3 > 0
-    measured, batches = run(case, settings, target)
-    assert len(batches) == 1
-    images = batches[0]
+    measured, images = run(case, settings, target)
     assert set(images.ion) == set(np.flatnonzero(target[measured.row] & (measured.msm > 0)))
     for ion in set(images.ion):
         _, expected = naive_images(case, measured.row[ion], settings)
         for isotope in range(ISOTOPES):
-            entry = (images.ion == ion) & (images.isotope == isotope)
+            entry = ((images.ion == ion) & (images.isotope == isotope))[images.image]
             dense = dense_image(case.grid, images.pixel[entry], images.value[entry])
             assert dense.ravel()[case.grid.pixel_index].tolist() == expected[isotope].tolist()
 
 
 @BOTH
 @pytest.mark.parametrize("points", [1, 700])
-@pytest.mark.parametrize("marks", [1 << 22, 1])
-def test_batches_change_no_bit(monkeypatch: pytest.MonkeyPatch, points: int, marks: int, metaspace: bool) -> None:
+def test_batches_change_no_bit(monkeypatch: pytest.MonkeyPatch, points: int, metaspace: bool) -> None:
     case = random_case(7, ions=40)
     target = np.arange(40) % 4 > 0
     settings = Settings(3, metaspace=metaspace, single_precision=metaspace)
     expected, whole = run(case, settings, target)
     monkeypatch.setattr(module, "BATCH_POINTS", points)
-    monkeypatch.setattr(extraction, "_MARKED_POINTS", points)
-    monkeypatch.setattr(extraction, "_MARKS", marks)  # of one place: every ion may share a pixel
-    measured, batches = run(case, settings, target)
-    assert len(batches) > 1
+    measured, images = run(case, settings, target)
     for name in Measured.__annotations__:
         assert getattr(measured, name).tobytes() == getattr(expected, name).tobytes(), name
-    values = np.concatenate([images.value for images in batches])
-    assert values.tobytes() == whole[0].value.tobytes()
+    assert images.value.tobytes() == whole.value.tobytes()
 
 
 def test_the_order_of_the_ions_changes_no_bit() -> None:
@@ -308,6 +296,13 @@ def test_the_order_of_the_ions_changes_no_bit() -> None:
 def test_no_peaks_and_no_ions() -> None:
     empty = sort(np.empty(0), np.empty(0), np.empty(0))
     case = random_case(9)
-    assert list(measure(empty, Patterns(case.mz, case.intensity, np.ones(30, bool)), case.grid, Settings(3))) == []
-    nothing = Patterns(np.empty((0, 4)), np.empty((0, 4)), np.empty(0, bool))
-    assert list(measure(case.peaks, nothing, case.grid, Settings(3))) == []
+    nothing = replace(case, mz=np.empty((0, 4)), intensity=np.empty((0, 4)))
+    for without in (replace(case, peaks=empty), nothing):
+        measured, images = run(without, Settings(3))
+        assert len(measured.row) == len(images.ion) == len(images.value) == 0
+
+
+def test_a_peak_outside_the_grid_is_refused() -> None:
+    case = case_of([(CENTRES[0, 0], 5.0, 9)])
+    with pytest.raises(ValueError, match="a peak is in pixel 9 of 9"):
+        run(case, Settings(3))

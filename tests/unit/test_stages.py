@@ -155,10 +155,9 @@ def test_metrics_are_those_of_all_peaks_at_once(expected: SmallJob) -> None:
         for name in ("theo_mz", "theo_int")
     )
     patterns = Patterns(mz, theory, np.ones(len(mz), bool))
-    measured = [batch for batch, _ in measure(whole, patterns, grid, measurement(expected.plan().configuration))]
+    measured, _ = measure(whole, patterns, grid, measurement(expected.plan().configuration))
     for name in ("chaos", "spatial", "spectral", "msm", "mz_err_abs", "mz_err_rel"):
-        found = np.concatenate([getattr(batch, name) for batch in measured])
-        assert found.tobytes() == metrics.column(name).to_numpy().tobytes(), name
+        assert getattr(measured, name).tobytes() == metrics.column(name).to_numpy().tobytes(), name
 
 
 def test_every_image_of_every_annotation_is_a_file_with_its_pixels(expected: SmallJob) -> None:

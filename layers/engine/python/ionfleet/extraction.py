@@ -1,6 +1,5 @@
-"""Ion images out of sorted peaks: the windows of many centroids, the points in them, the images that the points make.
+"""Ion images out of sorted peaks: the windows of many centroids among them, and the images that their points make.
 
-One search finds all windows, one gather collects their points, and numpy's radix sort of short integers groups them.
 Nothing here knows what the images are for (`ionfleet.measure`).
 """
 
@@ -8,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from ionfleet import kernels
 from ionfleet.isotopes import tolerance_windows
 
 Float64 = npt.NDArray[np.float64]
@@ -20,13 +19,6 @@ Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 Uint32 = npt.NDArray[np.uint32]
 Bool = npt.NDArray[np.bool_]
-
-MOST_IONS = 1 << 16
-"""Ions whose images can be extracted at a time."""
-
-_MARKS = 1 << 22
-_MARKED_POINTS = 1 << 17
-_MARKED_IONS = 256
 
 
 @dataclass(frozen=True)
@@ -41,33 +33,34 @@ class Windows:
         """Number of points in each window, int64[n, k]: what METASPACE calls the nnz of an image."""
         return self.right - self.left
 
-    def take(self, ions: Int64 | slice, isotopes: slice = slice(None)) -> Windows:
-        """Return the windows of some ions, and of some of the isotopes."""
-        return Windows(self.left[ions, isotopes], self.right[ions, isotopes])
+    def take(self, ions: Int64 | Bool) -> Windows:
+        """Return the windows of some ions."""
+        return Windows(self.left[ions], self.right[ions])
+
+    def where(self, present: Bool) -> Windows:
+        """Return the windows with those emptied that are not present, bool[n, k]."""
+        return Windows(self.left, np.where(present, self.right, self.left))
 
 
 @dataclass(frozen=True)
 class Images:
-    """Ion images as entries ordered by ion, pixel rank and isotope, each (ion, pixel, isotope) once.
+    """Images one after the other, by ion and isotope.
 
-    `ion` counts from 0 within the batch; `value` is the float32 sum of the points there.
+    `ion` (which counts within the batch), `isotope` and `ends`, int64[m], are an image's own; `pixel` (uint32, ranks,
+    ascending in an image) and `value` (float32 sums of the points there) are those of all images, of which each ends
+    before `ends`.
     """
 
     ion: Int64
-    pixel: Int64
     isotope: Int64
+    ends: Int64
+    pixel: Uint32
     value: Float32
 
-    @cached_property
-    def new_pixel(self) -> Bool:
-        """Which entries are the first of their ion and pixel."""
-        new = np.ones(len(self.value), bool)
-        new[1:] = (self.ion[1:] != self.ion[:-1]) | (self.pixel[1:] != self.pixel[:-1])
-        return new
-
-    def take(self, entries: Int64 | Bool) -> Images:
-        """Return some of the entries."""
-        return Images(self.ion[entries], self.pixel[entries], self.isotope[entries], self.value[entries])
+    @property
+    def image(self) -> Int64:
+        """Which of the images each entry belongs to, int64."""
+        return np.repeat(np.arange(len(self.ends)), np.diff(self.ends, prepend=0))
 
 
 def find_windows(mz: Float64, centroids: Float64, ppm: float) -> Windows:
@@ -80,83 +73,32 @@ def find_windows(mz: Float64, centroids: Float64, ppm: float) -> Windows:
     return Windows(np.where(empty, 0, left), np.where(empty, 0, right))
 
 
-def cut_ions(points: Int64, most_points: int, most_ions: int) -> Iterator[slice]:
-    """Cut ions, given by their numbers of points, into pieces of about `most_points` and at most `most_ions`."""
+def extract(peaks: kernels.PeakArrays, windows: Windows, ions: Int64) -> Images:
+    """Sum the points of some ions' images by pixel, in float32 and in the order of their m/z.
+
+    Parameters
+    ----------
+    peaks
+        The peaks.
+    windows
+        Windows of n ions and k isotopes; those without any point have no image.
+    ions
+        Which of the n ions, int64[m].
+
+    """
+    chosen = windows.take(ions)
+    there = chosen.points > 0
+    place, isotope = np.nonzero(there)
+    ends, pixel, value = kernels.list_images(peaks, chosen.left[there], chosen.right[there])
+    return Images(ions[place], isotope, ends, pixel, value)
+
+
+def cut_ions(points: Int64, most_points: int) -> Iterator[slice]:
+    """Cut ions, given by their numbers of points, into pieces of about `most_points`."""
     ends = np.cumsum(points)
     first = 0
     while first < len(points):
         done = ends[first - 1] if first else 0
-        stop = int(np.searchsorted(ends, done + most_points, side="right"))
-        stop = min(max(stop, first + 1), first + most_ions)
+        stop = max(int(np.searchsorted(ends, done + most_points, side="right")), first + 1)
         yield slice(first, stop)
         first = stop
-
-
-def gather(windows: Windows) -> tuple[Int64, Int64]:
-    """Return for every point of every window its slot (ion * k + isotope) and its place among the peaks."""
-    counts = windows.points.ravel()
-    slot = np.repeat(np.arange(counts.size), counts)
-    starts = np.cumsum(counts) - counts
-    index = np.arange(len(slot)) - np.repeat(starts - windows.left.ravel(), counts)
-    return slot, index
-
-
-def may_share_pixels(windows: Windows, pixel: Uint32, pixels: int) -> Bool:
-    """Tell which ions may have other isotopes' points in pixels of their first image: bool[n], False means surely not.
-
-    Pixels are marked in a table whose places several ions share where they have too many pixels: no sort is needed.
-    """
-    result = np.zeros(len(windows.left), bool)
-    marks = np.zeros(_MARKS, bool)
-    for ions in cut_ions(windows.points.sum(axis=1), _MARKED_POINTS, max(_MARKED_IONS, _MARKS // pixels)):
-        first, others = windows.take(ions, slice(0, 1)), windows.take(ions, slice(1, None))
-        _, marked = _places(first, pixel, pixels)
-        ion, places = _places(others, pixel, pixels)
-        marks[marked] = True
-        result[ions.start + ion[marks[places]]] = True
-        marks[marked] = False
-    return result
-
-
-def _places(windows: Windows, pixel: Uint32, pixels: int) -> tuple[Int64, Int64]:
-    """Return the ion of every point, and its pixel's place in the table of marks."""
-    slot, index = gather(windows)
-    ion = slot // windows.left.shape[1]
-    return ion, (ion * pixels + pixel[index]) & (_MARKS - 1)
-
-
-def aggregate(slot: Int64, pixel: Uint32, intensity: Float32, isotopes: int) -> Images:
-    """Sum the points of each (ion, pixel, isotope) in float32, in the order of their m/z.
-
-    The points of at most `MOST_IONS` ions, in ascending order of their slots, and within a slot of their m/z.
-    """
-    order = _order(slot // isotopes, pixel)
-    slot, pixel = slot[order], pixel[order]
-    new = np.ones(len(order), bool)
-    new[1:] = (slot[1:] != slot[:-1]) | (pixel[1:] != pixel[:-1])
-    starts = np.flatnonzero(new)
-    ion, isotope = np.divmod(slot[starts], isotopes)
-    return Images(ion, pixel[starts].astype(np.int64), isotope, _sum_groups(intensity[order], starts))
-
-
-def _order(ion: Int64, pixel: Uint32) -> Int64:
-    """Return the stable order by ion and pixel: of 16 bits, numpy's stable sort is a radix sort."""
-    order = np.argsort(pixel.astype(np.uint16), kind="stable")
-    for high in (pixel >> 16, ion):
-        if high.any():
-            order = order[np.argsort(high.astype(np.uint16)[order], kind="stable")]
-    return order
-
-
-def _sum_groups(values: Float32, starts: Int64) -> Float32:
-    """Sum groups of adjacent values in float32 one after the other; `reduceat` would take another order."""
-    sums = values[starts]
-    sizes = np.diff(starts, append=len(values))
-    groups = np.flatnonzero(sizes > 1)
-    step = 1
-    with np.errstate(over="ignore"):
-        while len(groups):
-            sums[groups] += values[starts[groups] + step]
-            step += 1
-            groups = groups[sizes[groups] > step]
-    return sums

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt
 
+from ionfleet import kernels
 from ionfleet.errors import DamagedObjectError
 from ionfleet.store import ObjectStore
 
@@ -114,8 +115,7 @@ class RunIndex:
 
 def sort_peaks(mz: Float64, intensity: Float32, pixel: Uint32) -> SortedPeaks:
     """Order peaks, given in spectrum order, by m/z; ties keep their order."""
-    order = np.argsort(mz, kind="stable")
-    return SortedPeaks(mz[order], intensity[order], pixel[order])
+    return SortedPeaks(*kernels.sort_peaks(mz, intensity, pixel))
 
 
 def encode_run(peaks: SortedPeaks) -> memoryview:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from ionfleet.chunks import IonTable, matrix_column, parquet_bytes
@@ -50,65 +48,35 @@ def annotate(stores: Stores, task: SegmentTask) -> Report:
     apart = merge_windows(*windows, gap=0.0)
     peaks = read_ranges(stores.work, runs_of(stores, plan), *merge_windows(*windows), windows=apart)
     patterns = Patterns(ions.mz, ions.intensity, ions.target)
-    batches = list(measure(peaks, patterns, grid, measurement(plan.configuration)))
-    images = _image_table(ions, batches)
-    metrics = _metrics_table(ions, [measured for measured, _ in batches])
+    measured, found = measure(peaks, patterns, grid, measurement(plan.configuration))
+    images, metrics = _image_table(ions, measured, found), _metrics_table(ions, measured)
     stores.work.create(segment_key(task.execution, task.task, "images.parquet"), parquet_bytes(images, IMAGE_ROW_GROUP))
     stores.work.create(metrics_key, parquet_bytes(metrics))
     return Report(task.task, {"ions": len(ions), "peaks": len(peaks), "kept": len(metrics), "images": len(images)})
 
 
-def _metrics_table(ions: IonTable, batches: Sequence[Measured]) -> pa.Table:
+def _metrics_table(ions: IonTable, measured: Measured) -> pa.Table:
     """One row a kept ion."""
-    measured = [_nothing(ions.mz.shape[1]), *batches]
-
-    def column(name: str) -> npt.NDArray[Any]:
-        return np.concatenate([getattr(batch, name) for batch in measured])
-
-    row = column("row")
-    columns: dict[str, pa.Array[Any]] = {"ion": ions.ion.take(row), "target": pa.array(ions.target[row])}
+    columns: dict[str, pa.Array[Any]] = {
+        "ion": ions.ion.take(measured.row),
+        "target": pa.array(ions.target[measured.row]),
+    }
     for name in ("chaos", "spatial", "spectral", "msm", "mz_err_abs", "mz_err_rel"):
-        columns[name] = pa.array(column(name))
+        columns[name] = pa.array(getattr(measured, name))
     for name, field in ISOTOPE_COLUMNS.items():
-        columns[name] = matrix_column(column(field))
-    columns["theo_mz"] = matrix_column(ions.mz[row])
-    columns["theo_ints"] = matrix_column(ions.intensity[row])
+        columns[name] = matrix_column(getattr(measured, field))
+    columns["theo_mz"] = matrix_column(ions.mz[measured.row])
+    columns["theo_ints"] = matrix_column(ions.intensity[measured.row])
     return pa.table(columns)
 
 
-def _nothing(isotopes: int) -> Measured:
-    """Return the metrics of no ion, which give the columns their types where no batch does."""
-    scores, matrix = np.empty(0), np.empty((0, isotopes))
-    return Measured(
-        row=np.empty(0, np.int64),
-        chaos=scores,
-        spatial=scores,
-        spectral=scores,
-        mz_err_abs=scores,
-        mz_err_rel=scores,
-        total=matrix.astype(np.float32),
-        maximum=matrix.astype(np.float32),
-        mz_mean=matrix,
-        mz_std=matrix,
-        points=matrix.astype(np.int64),
-    )
-
-
-def _image_table(ions: IonTable, batches: Sequence[tuple[Measured, Images]]) -> pa.Table:
+def _image_table(ions: IonTable, measured: Measured, images: Images) -> pa.Table:
     """One row an isotope image: its ion, which isotope, and its entries ordered by pixel rank."""
-    schema = pa.schema(_IMAGE_COLUMNS)
-    parts = [schema.empty_table()]
-    for measured, images in batches:
-        slot = images.ion * ions.mz.shape[1] + images.isotope
-        order = np.argsort(slot, kind="stable")
-        slots, starts = np.unique(slot[order], return_index=True)
-        offsets = pa.array(np.append(starts, len(order)), pa.int32())
-        ion, isotope = np.divmod(slots, ions.mz.shape[1])
-        columns = [
-            ions.ion.take(measured.row[ion]),
-            pa.array(isotope, pa.int8()),
-            pa.ListArray.from_arrays(offsets, pa.array(images.pixel[order], pa.uint32())),
-            pa.ListArray.from_arrays(offsets, pa.array(images.value[order], pa.float32())),
-        ]
-        parts.append(pa.table(columns, schema=schema))
-    return pa.concat_tables(parts)
+    offsets = pa.array(np.append(0, images.ends), pa.int32())
+    columns = [
+        ions.ion.take(measured.row[images.ion]),
+        pa.array(images.isotope, pa.int8()),
+        pa.ListArray.from_arrays(offsets, pa.array(images.pixel)),
+        pa.ListArray.from_arrays(offsets, pa.array(images.value)),
+    ]
+    return pa.table(columns, schema=pa.schema(_IMAGE_COLUMNS))
