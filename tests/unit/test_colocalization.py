@@ -7,7 +7,7 @@ import statistics
 import numpy as np
 import pytest
 
-from ionfleet.colocalization import MOST_PARTNERS, clipped, partners, picture, similarities, smoothed
+from ionfleet.colocalization import MOST_PARTNERS, partners, picture, shades, similarities, smoothed
 
 
 def test_a_picture_keeps_the_upper_eight_bits() -> None:
@@ -18,7 +18,7 @@ def test_a_picture_keeps_the_upper_eight_bits() -> None:
 def test_hot_spots_are_clipped_at_the_99th_percentile() -> None:
     values = np.full(200, 10, np.uint8)
     values[0], values[1] = 255, 5
-    shown = clipped(values)
+    shown = shades(values)[values]
     assert shown[0] == shown[2] == 1
     assert shown[1] == 0.5
 
@@ -27,12 +27,13 @@ def test_hot_spots_are_clipped_at_the_99th_percentile() -> None:
 def test_a_picture_of_one_spot_is_scaled_by_it_and_one_of_nothing_stays_empty(spot: int, highest: float) -> None:
     values = np.zeros(1000, np.uint8)
     values[7] = spot
-    assert clipped(values).max() == highest
+    assert shades(values)[values].max() == highest
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (4, 1), (5, 7)])
 def test_smoothing_takes_the_median_of_nine_mirrored_at_the_edge(shape: tuple[int, int]) -> None:
-    image = np.random.default_rng(1).random(shape).astype(np.float32)
+    image = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    shown = shades(image)
     kept = np.where(image < np.median(image), 0, image)
     height, width = shape
 
@@ -46,7 +47,7 @@ def test_smoothing_takes_the_median_of_nine_mirrored_at_the_edge(shape: tuple[in
         for y in range(height)
         for x in range(width)
     ]
-    assert smoothed(image.ravel(), shape).tolist() == pytest.approx(expected)
+    assert smoothed(image.ravel(), shown, shape).tolist() == expected
 
 
 def test_alike_pictures_have_cosine_1_disjoint_ones_0_and_nothing_is_like_nothing() -> None:

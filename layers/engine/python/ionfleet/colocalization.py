@@ -32,7 +32,7 @@ FEWEST_ANNOTATIONS = 3
 FEWEST_PIXELS = 3
 
 MOST_VALUES = 1 << 27
-"""Pictures times pixels that are compared; each takes nine bytes of memory."""
+"""Pictures times pixels that are compared; each takes six bytes of memory."""
 
 
 @dataclass(frozen=True)
@@ -55,27 +55,37 @@ def picture(grey: npt.NDArray[np.uint16]) -> Uint8:
     return (grey >> 8).astype(np.uint8).ravel()
 
 
-def clipped(grey: Uint8) -> Float32:
-    """Return a picture, uint8[pixels], as float32 in 0–1, hot spots clipped: 1 is the 99th percentile.
+def shades(grey: Uint8) -> Float32:
+    """Return what each step of a picture, uint8[pixels], is shown as: float32[256] in 0–1, hot spots clipped.
 
-    Where that is 0, it is the highest value; a picture of nothing stays 0.
+    1 is the 99th percentile, or, where that is 0, the highest value; a picture of nothing stays 0.
     """
     high = np.quantile(grey, CLIPPED_SHARE) or float(grey.max()) or 1.0
-    shown: Float32 = (np.minimum(grey, high) / high).astype(np.float32)
+    shown: Float32 = (np.minimum(np.arange(256), high) / high).astype(np.float32)
     return shown
 
 
-def smoothed(shown: Float32, shape: tuple[int, int]) -> Float32:
-    """Return a picture, float32[height * width], without what is below its median, through a 3×3 median filter.
+def smoothed(grey: Uint8, shades: Float32, shape: tuple[int, int]) -> Uint8:
+    """Return a picture, uint8[height * width], without what is below its median, through a 3×3 median filter.
 
-    `shape` is (height, width). Beyond the edge, the picture is mirrored.
+    `shades` is what its steps are shown as: they ascend, so that a median of steps is one of what is shown. `shape` is
+    (height, width). Beyond the edge, the picture is mirrored.
     """
-    height, width = shape
-    kept = np.where(shown < np.median(shown), np.float32(0), shown).reshape(shape)
-    padded = np.pad(kept, 1, mode="symmetric")
-    around = np.stack([padded[y : y + height, x : x + width].ravel() for y in range(3) for x in range(3)])
-    middle: Float32 = np.partition(around, 4, axis=0)[4]
-    return middle
+    low = shades < np.median(shades[grey])
+    padded = np.pad(np.where(low, 0, np.arange(256)).astype(np.uint8)[grey].reshape(shape), 1, mode="symmetric")
+    # Each column of three in order; of nine so arranged, the median is that of the highest of the lowest, the middle
+    # one of the middle ones, and the lowest of the highest.
+    low_three, middle_three, high_three = _ordered(padded[:-2], padded[1:-1], padded[2:])
+    highest = np.maximum(np.maximum(low_three[:, :-2], low_three[:, 1:-1]), low_three[:, 2:])
+    middle = _ordered(middle_three[:, :-2], middle_three[:, 1:-1], middle_three[:, 2:])[1]
+    lowest = np.minimum(np.minimum(high_three[:, :-2], high_three[:, 1:-1]), high_three[:, 2:])
+    return _ordered(highest, middle, lowest)[1].ravel()
+
+
+def _ordered(a: Uint8, b: Uint8, c: Uint8) -> tuple[Uint8, Uint8, Uint8]:
+    """Return the lowest, the middle and the highest of three pictures, pixel by pixel."""
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    return np.minimum(low, c), np.maximum(low, np.minimum(high, c)), np.maximum(high, c)
 
 
 def similarities(pictures: Sequence[Uint8], shape: tuple[int, int]) -> dict[str, Float32]:
@@ -83,17 +93,19 @@ def similarities(pictures: Sequence[Uint8], shape: tuple[int, int]) -> dict[str,
 
     `shape` is (height, width).
     """
-    shown = [clipped(grey) for grey in pictures]
+    shown = [shades(grey) for grey in pictures]
+    smooth = [smoothed(grey, each, shape) for grey, each in zip(pictures, shown, strict=True)]
     return {
-        "cosine": _cosines(shown, shape),
-        "median_thresholded_cosine": _cosines([smoothed(each, shape) for each in shown], shape),
+        "cosine": _cosines(pictures, shown),
+        "median_thresholded_cosine": _cosines(smooth, shown),
     }
 
 
-def _cosines(pictures: Sequence[Float32], shape: tuple[int, int]) -> Float32:
-    values = np.empty((len(pictures), shape[0] * shape[1]), np.float32)
-    for row, each in enumerate(pictures):
-        values[row] = each / (np.linalg.norm(each) or np.float32(1))
+def _cosines(pictures: Sequence[Uint8], shades: Sequence[Float32]) -> Float32:
+    values = np.empty((len(pictures), len(pictures[0])), np.float32)
+    for row, (grey, shown) in enumerate(zip(pictures, shades, strict=True)):
+        np.take(shown, grey, out=values[row])
+        values[row] /= np.linalg.norm(values[row]) or np.float32(1)
     return values @ values.T
 
 
