@@ -24,6 +24,7 @@ from ionfleet.identity import job_of
 from ionfleet.telemetry import Invocation, record
 from ionfleet_aws import clients
 from ionfleet_aws.environment import WorkEnvironment, read_environment
+from ionfleet_aws.memory import reused_memory
 from ionfleet_aws.observability import logger, metrics, tracer
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def task_handler(stage: str, model: type[Task]) -> Callable[[Callable[[Task], An
             with logged_errors(), public_errors():
                 task = parse_event(event, model)
                 bind(task.execution, stage=stage, task=task.task)
-                with _accounted(stage, task, context):
+                with _accounted(stage, task, context), reused_memory():
                     answer = _as_dict(function(task))
                 logger.info("Task done", extra={"answer": answer})
                 return answer

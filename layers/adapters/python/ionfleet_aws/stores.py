@@ -121,7 +121,7 @@ class S3Store:
                 for item in page.get("Contents", ()):
                     yield ObjectInfo(item["Key"], item["Size"], item["ETag"].strip('"'), "")
 
-    def create(self, key: str, data: bytes | memoryview) -> bool:
+    def create(self, key: str, data: bytes | bytearray | memoryview) -> bool:
         """Write an object that is not there yet; False (and nothing written) where it is."""
         large = memoryview(data).nbytes > MULTIPART_FROM
         try:
@@ -152,13 +152,13 @@ class S3Store:
         self._count(answer, bytes_in=len(body))
         return body
 
-    def _put(self, key: str, data: bytes | memoryview, **condition: Any) -> None:
-        body = bytes(data)
+    def _put(self, key: str, data: bytes | bytearray | memoryview, **condition: Any) -> None:
+        body = bytes(data) if isinstance(data, memoryview) else data
         with self._asking(key, write=True):
             answer = self._client.put_object(**self._place, Key=key, Body=body, **condition)
         self._count(answer, write=True, bytes_out=len(body))
 
-    def _create_in_parts(self, key: str, data: bytes | memoryview) -> None:
+    def _create_in_parts(self, key: str, data: bytes | bytearray | memoryview) -> None:
         with self._asking(key, write=True):
             begun = self._client.create_multipart_upload(**self._place, Key=key, ChecksumAlgorithm="CRC32")
         self._count(begun, write=True)

@@ -118,7 +118,7 @@ def sort_peaks(mz: Float64, intensity: Float32, pixel: Uint32) -> SortedPeaks:
     return SortedPeaks(*kernels.sort_peaks(mz, intensity, pixel))
 
 
-def encode_run(peaks: SortedPeaks) -> memoryview:
+def encode_run(peaks: SortedPeaks) -> bytearray:
     """Lay sorted peaks out in blocks."""
     count = len(peaks)
     data = bytearray(count * PEAK_BYTES)
@@ -131,7 +131,7 @@ def encode_run(peaks: SortedPeaks) -> memoryview:
         start += BLOCK * width
     tail = b"".join(column[full * BLOCK :].tobytes() for column in (peaks.mz, peaks.intensity, peaks.pixel))
     data[full * _BLOCK_BYTES :] = tail
-    return memoryview(data)
+    return data
 
 
 def decode_blocks(data: bytes | memoryview) -> SortedPeaks:
