@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
+from botocore.handlers import add_expect_header
 
+from ionfleet import __version__
 from ionfleet_aws.environment import OwnerEnvironment, read_environment
 from ionfleet_aws.stores import S3Store
 from ionfleet_aws.usage import Meter
@@ -28,13 +30,18 @@ _CONFIG = Config(
     connect_timeout=5,
     read_timeout=30,
     max_pool_connections=32,
+    # Given, not put together anew for every request from what botocore finds around it.
+    user_agent=f"ionfleet/{__version__}",
 )
 
 
 @cache
 def s3() -> S3Client:
     """Return the client of S3."""
-    return boto3.client("s3", config=_CONFIG)
+    client = boto3.client("s3", config=_CONFIG)
+    # To ask whether a body would be taken before it is sent is a round trip more for each of thousands of images.
+    client.meta.events.unregister("before-call.s3", add_expect_header)
+    return client
 
 
 @cache
