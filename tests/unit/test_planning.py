@@ -19,8 +19,10 @@ from ionfleet.planning import (
     projected_annotate_mb,
     projected_sort_mb,
 )
-from ionfleet.runs import BLOCK, RunIndex, SortedPeaks, encode_run, index_run, read_ranges
+from ionfleet.runs import BLOCK, RunIndex, SortedPeaks, encode_run, index_run
 from ionfleet.store import MemoryStore
+
+from .run_files import read_ranges
 
 FUNCTION_MB = 1769
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
+from ionfleet.concurrently import AT_ONCE
 from ionfleet_aws.environment import OwnerEnvironment, read_environment
 from ionfleet_aws.stores import S3Store
 from ionfleet_aws.usage import Meter
@@ -27,7 +28,7 @@ _CONFIG = Config(
     retries={"mode": "adaptive", "total_max_attempts": 8},
     connect_timeout=5,
     read_timeout=30,
-    max_pool_connections=32,
+    max_pool_connections=AT_ONCE,
 )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ionfleet.errors import OutOfBudgetError
-from ionfleet.runs import BLOCK, RunIndex
+from ionfleet.runs import BLOCK, RunIndex, rows_to_read
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
@@ -48,6 +48,8 @@ _SORT_TASKS = 16
 _SORT_TASK_PEAKS = 2_000_000
 _SEGMENTS = 16
 _SEGMENT_PEAKS = 2_000_000
+SEGMENTS_AT_ONCE = 64
+"""Segments whose rows are looked up together: one search in each run's index serves all of them."""
 _PEAKS_PER_ION = 30
 """An ion costs about as much as this many peaks: what balances segments of many ions against those of many peaks."""
 
@@ -207,10 +209,6 @@ class Density:
         points: Int64 = within.sum(axis=1).astype(np.int64)
         return points
 
-    def peaks_read(self, lower: Float64, upper: Float64) -> int:
-        """Return how many peaks reading m/z ranges of all runs brings in (see `RunIndex.row_ranges`)."""
-        return sum(run.peaks_read(lower, upper) for run in self.runs)
-
 
 @dataclass(frozen=True)
 class Segment:
@@ -267,22 +265,23 @@ def cut_segments(
     wanted = segment_peaks or max(_SEGMENT_PEAKS, int(weights.sum()) // _SEGMENTS)
     points = density.points(lower, upper)
     segments: list[Segment] = []
-    pending = cut_evenly(weights, wanted)[::-1] or [(0, 0)]
+    pending = cut_evenly(weights, wanted) or [(0, 0)]
     while pending:
-        first, stop = pending.pop()
-        peaks = density.peaks_read(*merge_windows(lower[first:stop], upper[first:stop]))
-        single = stop - first <= 1
-        room = (largest_mb or function_mb if single else function_mb) * USABLE_SHARE
-        most = int(points[first:stop].max(initial=0))
-        projected = projected_annotate_mb(peaks, stop - first, spectra, most)
-        if projected <= room:
-            segments.append(Segment(first, stop, peaks, projected))
-        elif single:
-            raise _too_many_peaks(peaks, lower[first:stop], largest_mb or function_mb, projected)
-        else:
-            middle = (first + stop) // 2
-            pending += [(middle, stop), (first, middle)]
-    return segments
+        cuts, pending = pending[:SEGMENTS_AT_ONCE], pending[SEGMENTS_AT_ONCE:]
+        read = rows_to_read(density.runs, [merge_windows(lower[first:stop], upper[first:stop]) for first, stop in cuts])
+        for (first, stop), rows in zip(cuts, read, strict=True):
+            single = stop - first <= 1
+            room = (largest_mb or function_mb if single else function_mb) * USABLE_SHARE
+            most = int(points[first:stop].max(initial=0))
+            projected = projected_annotate_mb(rows.peaks, stop - first, spectra, most)
+            if projected <= room:
+                segments.append(Segment(first, stop, rows.peaks, projected))
+            elif single:
+                raise _too_many_peaks(rows.peaks, lower[first:stop], largest_mb or function_mb, projected)
+            else:
+                middle = (first + stop) // 2
+                pending += [(first, middle), (middle, stop)]
+    return sorted(segments, key=lambda segment: segment.first)
 
 
 def expected_segments(peaks: int, ions: int, spectra: int, function_mb: int, segment_peaks: int | None) -> int:
