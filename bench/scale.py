@@ -26,8 +26,8 @@ from ionfleet.estimate import (
     Machine,
     PlanFacts,
     drivers,
+    expect_unseen,
     expected,
-    expected_annotations,
     function_of,
 )
 from ionfleet.forecast import CONCURRENT, cheapest
@@ -43,6 +43,9 @@ POINT_BYTES = 12
 
 IMZML_BYTES = 2_280
 """Of an imzML for each spectrum, as the simulator writes them."""
+
+PEAKS, PPM = 4, 3.0
+"""Of an isotope pattern, and the half width of the window around each."""
 
 ORDER = ("plan", "launch", "sort", "isotopes", "partition", "annotate", "merge", "render", "publish")
 
@@ -222,7 +225,8 @@ class Imagined:
         lengths = np.full(spectra, points // spectra, np.int64)
         sort_tasks = len(cut_spectra(lengths, deployment.memory_mb["sort"], self.sort_task_peaks))
         chunks = len(cut_range(self.formulas, ISOTOPE_TASK_FORMULAS))
-        annotate_mb, shown = deployment.memory_mb["annotate"], expected_annotations(targets, points, spectra)
+        annotate_mb = deployment.memory_mb["annotate"]
+        expectation = expect_unseen(points, spectra, ions, targets, peaks=PEAKS, ppm=PPM)
         return PlanFacts(
             imzml_bytes=spectra * IMZML_BYTES,
             spectra=spectra,
@@ -238,10 +242,10 @@ class Imagined:
             runs=sort_tasks,
             chunks=chunks,
             annotate_tasks=expected_segments(points, ions, spectra, annotate_mb, self.segment_peaks),
-            shown=shown,
-            render_tasks=math.ceil(shown / render_task_ions(pixels)),
-            peaks=4,
-            ppm=3.0,
+            hits=expectation.hits,
+            shown=expectation.shown,
+            render_tasks=math.ceil(expectation.shown / render_task_ions(pixels)),
+            peaks=PEAKS,
         )
 
 

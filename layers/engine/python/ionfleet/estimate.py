@@ -22,8 +22,14 @@ from ionfleet.telemetry import StageUse, init_ms
 Drivers = dict[str, dict[str, float]]
 """Counts by stage and name."""
 
+CROWDING = 1.5
+"""How many times as many peaks lie in the windows of ions as if peaks were spread evenly: both are where molecules are.
+
+As in the simulated datasets, roughly; taken where no spectrum was sampled.
+"""
+
 SHOWN_SHARE = 0.15
-"""Of the targets, how many at most are taken to be annotated, and so to get images."""
+"""Of the targets, how many at most are taken to be annotated, and so to get images, where no spectrum was sampled."""
 
 SHOWN_PER_PEAK = 1.5
 """How many at most for each peak of a mean spectrum: what few peaks are measured cannot be many ions."""
@@ -88,6 +94,24 @@ class Estimate(BaseModel):
     retention_days: int
 
 
+class Expectation(BaseModel):
+    """What a job is expected to come to when its peaks meet its ions.
+
+    Attributes
+    ----------
+    hits
+        Peaks in windows of the ions' isotope peaks, a peak counted for each window that it is in.
+    shown
+        Targets that become annotations, each of which gets its images.
+
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    hits: float
+    shown: int
+
+
 @dataclass(frozen=True)
 class PlanFacts:
     """What is known of a job when its tasks have been cut.
@@ -110,10 +134,12 @@ class PlanFacts:
         Of peaks and of centroids, those included that are there already.
     annotate_tasks
         As many as partition is expected to cut.
+    hits
+        As expected.
     shown, render_tasks
-        Annotations, each of which gets its images, and tasks that make them.
-    peaks, ppm
-        Of an isotope pattern, and the half width of the window around each.
+        Annotations as expected, each of which gets its images, and tasks that make them.
+    peaks
+        Of an isotope pattern.
 
     """
 
@@ -131,10 +157,10 @@ class PlanFacts:
     runs: int
     chunks: int
     annotate_tasks: int
+    hits: float
     shown: int
     render_tasks: int
     peaks: int
-    ppm: float
 
 
 @dataclass(frozen=True)
@@ -173,8 +199,6 @@ LOCAL = Machine(cpu_factor=1.0, request_seconds=0.0, bytes_per_second=math.inf, 
 def drivers(facts: PlanFacts) -> Drivers:
     """Return what the use of each stage grows with; a stage with nothing to do is left out."""
     images = facts.shown * facts.peaks
-    # Were points spread evenly, so many would lie in the windows of the ions, but for a factor.
-    hits = facts.points * facts.ions * facts.peaks * facts.ppm * 1e-6
     found: Drivers = {
         "plan": {"tasks": 1, "spectra": facts.spectra, "imzml": facts.imzml_bytes, "formulas": facts.formulas},
         "launch": {"tasks": 1},
@@ -196,7 +220,7 @@ def drivers(facts: PlanFacts) -> Drivers:
             "tasks": facts.annotate_tasks,
             "points": facts.points,
             "ions": facts.ions,
-            "hits": hits,
+            "hits": facts.hits,
             "rows": facts.annotate_tasks * facts.spectra,
             "pairs": facts.annotate_tasks * facts.runs,
         },
@@ -207,9 +231,15 @@ def drivers(facts: PlanFacts) -> Drivers:
     return {stage: counts for stage, counts in found.items() if counts["tasks"]}
 
 
-def expected_annotations(targets: int, points: int, spectra: int) -> int:
-    """Return how many annotations a job is taken to have: more than any of the simulated datasets had."""
-    return math.ceil(min(SHOWN_SHARE * targets, SHOWN_PER_PEAK * points / max(1, spectra)))
+def expect_unseen(points: int, spectra: int, ions: int, targets: int, peaks: int, ppm: float) -> Expectation:
+    """Return what is expected of a dataset no spectrum of which was read: rather more than of the simulated ones.
+
+    Parameters are those of `PlanFacts`, and the half width of a window in `ppm`.
+    """
+    hits = CROWDING * points * ions * peaks * 2 * ppm * 1e-6
+    return Expectation(
+        hits=hits, shown=math.ceil(min(SHOWN_SHARE * targets, SHOWN_PER_PEAK * points / max(1, spectra)))
+    )
 
 
 def estimate(
