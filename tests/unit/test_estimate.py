@@ -149,7 +149,7 @@ class TestBudget:
 class TestSegments:
     @pytest.mark.parametrize(
         ("peaks", "ions", "expected_count"),
-        [(1, 1, 1), (1_000_000, 100_000, 3), (32_000_000, 0, 17), (1_000_000_000, 0, 68)],
+        [(1, 1, 1), (1_000_000, 100_000, 3), (32_000_000, 0, 17), (1_000_000_000, 0, 54)],
     )
     def test_segments_are_as_many_as_weight_and_memory_ask_for(
         self, peaks: int, ions: int, expected_count: int

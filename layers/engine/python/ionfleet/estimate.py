@@ -14,9 +14,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from ionfleet.coefficients import COEFFICIENTS
+from ionfleet.concurrently import AT_ONCE
 from ionfleet.costs import STATES, JobCost, count_transitions, in_dollars, price_stages
 from ionfleet.errors import OutOfBudgetError
 from ionfleet.prices import US_EAST_1, Prices
+from ionfleet.store import PIECES_AHEAD
 from ionfleet.telemetry import StageUse, init_ms
 
 Drivers = dict[str, dict[str, float]]
@@ -33,6 +35,15 @@ SHOWN_SHARE = 0.15
 
 SHOWN_PER_PEAK = 1.5
 """How many at most for each peak of a mean spectrum: what few peaks are measured cannot be many ions."""
+
+REQUESTS_AT_ONCE = {"plan": PIECES_AHEAD, **dict.fromkeys(("partition", "annotate", "merge", "render"), AT_ONCE)}
+"""Requests that a task of a stage has under way at one time; of a stage that is left out, one."""
+
+ONE_BY_ONE = 8
+"""Requests of every task that come one after the other all the same: for its plan, its index, its results."""
+
+OVERLAPPING = frozenset({"plan", "render"})
+"""Stages that compute while their requests are under way."""
 
 ONE_CPU_MB = 1769
 """Memory with which Lambda gives a function one whole processor; with less it gives that much less of one."""
@@ -297,13 +308,10 @@ def expected(stage: str, counts: Mapping[str, float]) -> dict[str, float]:
 def use_of(
     stage: str, tasks: int, used: Mapping[str, float], deployment: Deployment, machine: Machine = LAMBDA
 ) -> StageUse:
-    """Return what a stage uses on a machine that needs so much of the quantities of `COEFFICIENTS`, in so many tasks.
-
-    Requests and transfers take turns with computing, as they do in all stages.
-    """
+    """Return what a stage's tasks, so many, use on a machine if they need so much of the quantities of `COEFFICIENTS`."""
     memory = deployment.memory_mb[function_of(stage)]
     starting = tasks * init_ms(stage) / 1000 if machine.cold else 0
-    seconds = working_seconds(used, memory, machine) + starting
+    seconds = work_of(stage, tasks, used, memory, machine).seconds + starting
     return StageUse(
         invocations=tasks,
         cold_starts=tasks,
@@ -318,12 +326,39 @@ def use_of(
     )
 
 
-def working_seconds(used: Mapping[str, float], memory_mb: int, machine: Machine) -> float:
-    """Return how long functions of some memory are at work that need so much of the quantities of `COEFFICIENTS`."""
-    computing = used["cpu_seconds"] * machine.cpu_factor / min(1, memory_mb / ONE_CPU_MB)
-    waiting = (used["reads"] + used["writes"]) * machine.request_seconds
-    moving = (used["bytes_in"] + used["bytes_out"]) / machine.bytes_per_second
-    return computing + waiting + moving
+@dataclass(frozen=True)
+class Work:
+    """Seconds that functions are at work: computing, waiting for answers, moving bytes.
+
+    The first is done during the others where they are `overlapping`, and else in turn with them.
+    """
+
+    computing: float
+    waiting: float
+    moving: float
+    overlapping: bool
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        asking = self.waiting + self.moving
+        return max(self.computing, asking) if self.overlapping else self.computing + asking
+
+
+def work_of(stage: str, tasks: int, used: Mapping[str, float], memory_mb: int, machine: Machine) -> Work:
+    """Return the work of a stage's tasks, so many in functions of some memory, on a machine.
+
+    `used` says how much of the quantities of `COEFFICIENTS` they need together.
+    """
+    requests = used["reads"] + used["writes"]
+    one_by_one = min(requests, tasks * ONE_BY_ONE)
+    waits = one_by_one + (requests - one_by_one) / REQUESTS_AT_ONCE.get(stage, 1)
+    return Work(
+        computing=used["cpu_seconds"] * machine.cpu_factor / min(1, memory_mb / ONE_CPU_MB),
+        waiting=waits * machine.request_seconds,
+        moving=(used["bytes_in"] + used["bytes_out"]) / machine.bytes_per_second,
+        overlapping=stage in OVERLAPPING,
+    )
 
 
 def function_of(stage: str) -> str:

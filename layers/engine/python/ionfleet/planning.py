@@ -24,9 +24,9 @@ USABLE_SHARE = 0.8
 """Of a function's memory; the rest is left to the interpreter's slack and the runtime."""
 
 SORT_BASE_MB = 200
-SORT_BYTES_PER_PEAK = 90
+SORT_BYTES_PER_PEAK = 55
 ANNOTATE_BASE_MB = 500
-ANNOTATE_BYTES_PER_PEAK = 64
+ANNOTATE_BYTES_PER_PEAK = 50
 ANNOTATE_BYTES_PER_ION = 1200
 ANNOTATE_BYTES_PER_POINT = 30
 """Of the ion with the most points: ions are measured in batches, but each of them whole."""
@@ -54,9 +54,9 @@ _PEAKS_PER_ION = 30
 """An ion costs about as much as this many peaks: what balances segments of many ions against those of many peaks."""
 
 
-def projected_sort_mb(peaks: int) -> float:
-    """Project the peak memory (MB) of a sort task over that many points."""
-    return SORT_BASE_MB + peaks * SORT_BYTES_PER_PEAK / MEBIBYTE
+def projected_sort_mb(peaks: int, spectra: int = 0) -> float:
+    """Project the peak memory (MB) of a sort task over that many points, in a dataset of that many spectra."""
+    return SORT_BASE_MB + (peaks * SORT_BYTES_PER_PEAK + spectra * GRID_BYTES_PER_SPECTRUM) / MEBIBYTE
 
 
 def projected_annotate_mb(peaks: int, ions: int, spectra: int = 0, points: int = 0) -> float:
@@ -135,7 +135,7 @@ def cut_spectra(
 
     """
     largest = int(lengths.max(initial=0))
-    holds = _sort_capacity(largest_mb or function_mb)
+    holds = _sort_capacity(largest_mb or function_mb, len(lengths))
     if largest > holds:
         raise OutOfBudgetError(
             f"Spectrum {int(lengths.argmax()) + 1} has {largest:,} points; a sort function of "
@@ -143,12 +143,13 @@ def cut_spectra(
             "Centroid the data, or deploy with more memory for the sort function."
         )
     wanted = task_peaks or max(_SORT_TASK_PEAKS, int(lengths.sum()) // _SORT_TASKS)
-    return cut_evenly(lengths, max(1, min(wanted, _sort_capacity(function_mb))))
+    return cut_evenly(lengths, max(1, min(wanted, _sort_capacity(function_mb, len(lengths)))))
 
 
-def _sort_capacity(function_mb: int) -> int:
-    """Return how many points a sort function holds."""
-    return max(0, int((function_mb * USABLE_SHARE - SORT_BASE_MB) * MEBIBYTE / SORT_BYTES_PER_PEAK))
+def _sort_capacity(function_mb: int, spectra: int) -> int:
+    """Return how many points a sort function holds, of a dataset of that many spectra."""
+    room = function_mb * USABLE_SHARE - projected_sort_mb(0, spectra)
+    return max(0, int(room * MEBIBYTE / SORT_BYTES_PER_PEAK))
 
 
 def cut_evenly(weights: Int64, most: int) -> list[tuple[int, int]]:

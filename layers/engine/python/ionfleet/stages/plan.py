@@ -249,7 +249,7 @@ def _sort_tasks(request: PlanRequest, plan: Plan, cut: _Cut) -> list[SortTask]:
             task=task,
             first=first,
             stop=stop,
-            memory_mb=fitting_mb(projected_sort_mb(int(ends[stop] - ends[first])), sizes),
+            memory_mb=fitting_mb(projected_sort_mb(int(ends[stop] - ends[first]), len(request.index)), sizes),
         )
         for task, (first, stop) in enumerate(cut.missing)
     ]
