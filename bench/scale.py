@@ -21,14 +21,15 @@ import numpy as np
 from ionfleet.costs import STATES, JobCost, count_transitions, in_dollars, price_stages
 from ionfleet.estimate import (
     LAMBDA,
-    ONE_CPU_MB,
     Deployment,
     Machine,
     PlanFacts,
+    Work,
     drivers,
+    expect_unseen,
     expected,
-    expected_annotations,
     function_of,
+    work_of,
 )
 from ionfleet.forecast import CONCURRENT, cheapest
 from ionfleet.planning import ISOTOPE_TASK_FORMULAS, cut_range, cut_spectra, expected_segments, render_task_ions
@@ -43,6 +44,9 @@ POINT_BYTES = 12
 
 IMZML_BYTES = 2_280
 """Of an imzML for each spectrum, as the simulator writes them."""
+
+PEAKS, PPM = 4, 3.0
+"""Of an isotope pattern, and the half width of the window around each."""
 
 ORDER = ("plan", "launch", "sort", "isotopes", "partition", "annotate", "merge", "render", "publish")
 
@@ -98,11 +102,9 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Need:
-    """What one task needs: seconds of computing, of waiting for answers, of moving bytes; requests."""
+    """What one task needs: seconds of work, requests."""
 
-    computing: float
-    waiting: float
-    moving: float
+    work: Work
     reads: float
     writes: float
 
@@ -152,7 +154,7 @@ class Stage:
         work = start + (self._init if cold else 0)
         need, chance = self._need, self._rng.lognormal(0, self._limits.spread)
         served = max(self._reads.take(work, need.reads), self._writes.take(work, need.writes))
-        ended = max(work + (need.computing + need.waiting + need.moving) * chance, served)
+        ended = max(work + need.work.seconds * chance, served)
         failed = bool(self._rng.random() < self._limits.failures)
         if failed:
             ended = work + (ended - work) * self._rng.random()
@@ -222,7 +224,8 @@ class Imagined:
         lengths = np.full(spectra, points // spectra, np.int64)
         sort_tasks = len(cut_spectra(lengths, deployment.memory_mb["sort"], self.sort_task_peaks))
         chunks = len(cut_range(self.formulas, ISOTOPE_TASK_FORMULAS))
-        annotate_mb, shown = deployment.memory_mb["annotate"], expected_annotations(targets, points, spectra)
+        annotate_mb = deployment.memory_mb["annotate"]
+        expectation = expect_unseen(points, spectra, ions, targets, peaks=PEAKS, ppm=PPM)
         return PlanFacts(
             imzml_bytes=spectra * IMZML_BYTES,
             spectra=spectra,
@@ -238,22 +241,17 @@ class Imagined:
             runs=sort_tasks,
             chunks=chunks,
             annotate_tasks=expected_segments(points, ions, spectra, annotate_mb, self.segment_peaks),
-            shown=shown,
-            render_tasks=math.ceil(shown / render_task_ions(pixels)),
-            peaks=4,
-            ppm=3.0,
+            hits=expectation.hits,
+            shown=expectation.shown,
+            render_tasks=math.ceil(expectation.shown / render_task_ions(pixels)),
+            peaks=PEAKS,
         )
 
 
-def need_of(used: Mapping[str, float], tasks: int, memory_mb: int, machine: Machine) -> Need:
+def need_of(stage: str, used: Mapping[str, float], tasks: int, memory_mb: int, machine: Machine) -> Need:
     """Return what each of so many tasks needs that use the quantities of the calibration together."""
-    return Need(
-        computing=used["cpu_seconds"] * machine.cpu_factor / min(1, memory_mb / ONE_CPU_MB) / tasks,
-        waiting=(used["reads"] + used["writes"]) * machine.request_seconds / tasks,
-        moving=(used["bytes_in"] + used["bytes_out"]) / machine.bytes_per_second / tasks,
-        reads=used["reads"] / tasks,
-        writes=used["writes"] / tasks,
-    )
+    each = {quantity: value / tasks for quantity, value in used.items()}
+    return Need(work_of(stage, 1, each, memory_mb, machine), each["reads"], each["writes"])
 
 
 def simulate(facts: PlanFacts, deployment: Deployment, limits: Limits, seed: int, machine: Machine = LAMBDA) -> Result:
@@ -266,7 +264,7 @@ def simulate(facts: PlanFacts, deployment: Deployment, limits: Limits, seed: int
     for stage, counts in sorted(drivers(facts).items(), key=lambda item: ORDER.index(item[0])):
         used, memory = expected(stage, counts), deployment.memory_mb[function_of(stage)]
         tasks[stage] = int(counts["tasks"])
-        needs[stage] = need_of(used, tasks[stage], memory, machine)
+        needs[stage] = need_of(stage, used, tasks[stage], memory, machine)
         width = deployment.concurrency[function_of(stage)]
         account = Stage(stage, needs[stage], width, limits, rng).run(machine.stage_seconds, tasks[stage])
         seconds[stage] = account.ended
@@ -311,15 +309,16 @@ def show(gigabytes: float, deployment: Deployment, result: Result) -> None:
 def limit_of(result: Result) -> str:
     """Say which stage takes longest, and what a task of it does most of the time."""
     stage = max(result.seconds, key=result.seconds.__getitem__)
-    need = result.needs[stage]
-    parts = {"computing": need.computing, "waiting for S3": need.waiting, "moving bytes": need.moving}
+    work = result.needs[stage].work
+    parts = {"computing": work.computing, "waiting for S3": work.waiting, "moving bytes": work.moving}
     what = max(parts, key=parts.__getitem__)
-    return f"{stage}: {what}, {parts[what]:.0f} of {sum(parts.values()):.0f} s a task"
+    return f"{stage}: {what}, {parts[what]:.0f} of {work.seconds:.0f} s a task"
 
 
-def deployed(concurrency: int, retention_days: int) -> Deployment:
+def deployed(concurrency: int, retention_days: int, *, reserve: bool = True) -> Deployment:
     """Return what the planner of a deployment with these settings plans for."""
     context = {"maxConcurrency": concurrency, "workRetentionDays": retention_days}
+    context |= {"reserveConcurrency": str(reserve).lower()}
     with tempfile.TemporaryDirectory() as folder:
         use_installed_node()
         make_app(REPOSITORY, Path(folder), context=context).synth()
@@ -332,6 +331,7 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, nargs="+", default=[2, 20, 64, 1000], help="of the ibd")
     parser.add_argument("--formulas", type=int, default=11_592, help="of the databases (3 adducts, 20 decoys each)")
     parser.add_argument("--concurrency", type=int, default=900, help="context maxConcurrency of the deployment")
+    parser.add_argument("--in-turn", action="store_true", help="context reserveConcurrency=false")
     parser.add_argument("--retention-days", type=int, default=1, help="context workRetentionDays")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--failures", type=float, default=Limits.failures, help="share of invocations that are lost")
@@ -340,7 +340,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     machine = replace(LAMBDA, request_seconds=arguments.request_seconds)
-    deployment = deployed(arguments.concurrency, arguments.retention_days)
+    deployment = deployed(arguments.concurrency, arguments.retention_days, reserve=not arguments.in_turn)
     limits = replace(Limits(), failures=arguments.failures)
     names = ("plan", "sort", "isotopes", "partition", "annotate", "merge", "render")
     heads = ("ibd", "spectra", "sort tasks", "annotate tasks", *names, "**seconds**")

@@ -41,7 +41,7 @@ class FolderStore:
             if info is not None:
                 yield info
 
-    def create(self, key: str, data: bytes | memoryview) -> bool:
+    def create(self, key: str, data: bytes | bytearray | memoryview) -> bool:
         """Write an object that is not there yet; False (and nothing written) where it is."""
         path = self._folder / key
         if path.exists():

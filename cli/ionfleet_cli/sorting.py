@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ionfleet.errors import InvalidDatasetError
 from ionfleet.findings import errors_of, report
 from ionfleet.imzml import inspect_imzml
@@ -27,14 +29,14 @@ def sort_dataset(store: ObjectStore, dataset: str, files: LocalDataset) -> None:
 
     """
     index = _index(files)
+    pixel = index.geometry().pixel
     with files.ibd.open("rb") as ibd:
 
         def fetch(start: int, length: int) -> bytes:
-            ibd.seek(start)
-            return ibd.read(length)
+            return os.pread(ibd.fileno(), length, start)
 
         for first, stop in cut_spectra(index.mz_length, SORT_MB, None):
-            sort_range(store, dataset, index, first, stop, fetch)
+            sort_range(store, dataset, index.rows(first, stop), pixel[first:stop], fetch)
     store.create(spectra_key(dataset), index.to_parquet())
 
 

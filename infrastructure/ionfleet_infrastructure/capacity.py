@@ -1,6 +1,7 @@
 """How a deployment's concurrency is shared out, so that all jobs together never run more functions at once.
 
 Each function reserves its share: Lambda runs no more of it at once, and no other function can take its share away.
+Where nothing is reserved, the stages of a job, which come one after the other, may each have what is there for all.
 """
 
 from __future__ import annotations
@@ -51,3 +52,21 @@ def share_out(total: int) -> dict[str, int]:
     """Return the concurrency of each function, by name; their sum is at most `total`, from `SMALLEST` to `LARGEST`."""
     spare = total - SMALLEST
     return {name: share.least + spare * share.percent // 100 for name, share in SHARES.items()}
+
+
+IN_MAPS = ("sort", "isotopes", "annotate", "render")
+"""Functions that run in the maps of a job, the first two at the same time."""
+
+WIDEST = 10_000
+"""Children that a map runs at once at most."""
+
+
+def share_in_turn(total: int) -> dict[str, int]:
+    """Return how many of each function one job may run at once, by name, where its stages use the same `total` in turn.
+
+    Functions that are in no map keep their shares, and so does isotopes, which runs while sort does.
+    """
+    shares = share_out(total)
+    rest = total - sum(share for name, share in shares.items() if name not in IN_MAPS)
+    in_turn = {"annotate": rest, "render": rest, "sort": rest - shares["isotopes"]}
+    return shares | {name: min(WIDEST, share) for name, share in in_turn.items()}

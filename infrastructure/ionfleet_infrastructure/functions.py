@@ -52,7 +52,7 @@ class FleetFunction(Construct):
         super().__init__(scope, specification.name.capitalize())
         self.timeout = Duration.seconds(specification.timeout_seconds)
         sizes = sizes_of(specification, settings)
-        self.concurrency = sum(sizes.values())
+        self.concurrency = settings.concurrency[specification.name]
         self._role = aws_iam.Role(self, "Role", assumed_by=aws_iam.ServicePrincipal("lambda.amazonaws.com"))
         storage.written_by(self._role)
         self.log_group = aws_logs.LogGroup(
@@ -157,7 +157,10 @@ def sizes_of(specification: Specification, settings: Settings) -> dict[int, int]
     """Return the concurrency of a function in each of its sizes, by memory (MB), ascending."""
     larger = (memory_mb for memory_mb in specification.larger_mb if memory_mb <= settings.max_function_mb)
     sizes = (specification.memory_mb, *larger)
-    return dict(zip(sizes, by_size(settings.concurrency[specification.name], len(sizes)), strict=True))
+    share = settings.concurrency[specification.name]
+    if not settings.reserve_concurrency:
+        return dict.fromkeys(sizes, share)
+    return dict(zip(sizes, by_size(share, len(sizes)), strict=True))
 
 
 def _environment(service: str, variables: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from aws_cdk import RemovalPolicy, aws_logs
 from constructs import Node
 
-from ionfleet_infrastructure.capacity import LARGEST, SMALLEST, share_out
+from ionfleet_infrastructure.capacity import LARGEST, SMALLEST, share_in_turn, share_out
 
 STACK_NAME = re.compile("[A-Za-z][A-Za-z0-9-]{0,39}")
 """Short enough for what is named after the stack, such as its state machine."""
@@ -72,7 +72,7 @@ class Settings:
         Context `maxConcurrency`: how many functions run at once, of all jobs together.
     reserve_concurrency
         Context `reserveConcurrency`, `true` or `false`: whether the functions reserve their shares of that. Without
-        it each job keeps to the shares, and the account's quota is what bounds all jobs together.
+        it each job may use all of it, stage by stage, and the account's quota is what bounds all jobs together.
     notify_email, notify_webhook
         Context `notifyEmail` and `notifyWebhook`: an address and an https URL that every end of a job is sent to.
     alarm_email
@@ -130,7 +130,7 @@ class Settings:
     @property
     def concurrency(self) -> dict[str, int]:
         """How many of each function run at once, by the function's name."""
-        return share_out(self.max_concurrency)
+        return share_out(self.max_concurrency) if self.reserve_concurrency else share_in_turn(self.max_concurrency)
 
 
 def _stack_name(node: Node, default: str) -> str:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ionfleet.estimate import Deployment
-from ionfleet_infrastructure.capacity import LARGEST, SHARES, SMALLEST, by_size, share_out
+from ionfleet_infrastructure.capacity import (
+    IN_MAPS,
+    LARGEST,
+    SHARES,
+    SMALLEST,
+    by_size,
+    share_in_turn,
+    share_out,
+)
 from ionfleet_infrastructure.settings import Settings
 from ionfleet_infrastructure.specification import FUNCTIONS
 
@@ -112,12 +120,26 @@ def test_a_queue_is_read_by_no_more_than_its_reader_may_run(template: Template, 
         assert readers["StatusUploadsMapping"] + readers["StatusManifestsMapping"] < shares["status"]
 
 
-def test_an_account_without_concurrency_to_reserve_keeps_the_shares_in_each_job(
-    assembly_of: Callable[..., Path], disposable: Template
+@pytest.mark.parametrize("total", [SMALLEST, 40, 900, LARGEST])
+def test_stages_that_come_one_after_the_other_may_use_the_same_concurrency(total: int) -> None:
+    shares, in_turn = share_out(total), share_in_turn(total)
+    assert all(shares[name] <= in_turn[name] <= 10_000 for name in SHARES)
+    others = sum(share for name, share in in_turn.items() if name not in IN_MAPS)
+    assert others + in_turn["sort"] + in_turn["isotopes"] <= total
+    assert others + max(in_turn["annotate"], in_turn["render"]) <= total
+
+
+def test_without_concurrency_to_reserve_a_job_may_use_all_of_it_stage_by_stage(
+    assembly_of: Callable[..., Path],
 ) -> None:
     template = read_template(assembly_of(**TEST_DEPLOYMENT, reserveConcurrency="false"))
     assert reserved(template) == {}
-    assert maps(template) == maps(disposable)
+    in_turn = share_in_turn(40)
+    assert maps(template) == {name: in_turn[name] for name in ("isotopes", "render")}
+    variables = template["PlannerFunction"]["Environment"]["Variables"]
+    deployment = Deployment.model_validate_json(variables["DEPLOYMENT"])
+    for name in SIZED:
+        assert [choice.concurrency[name] for choice in deployment.choices(name)] == [in_turn[name]] * 3
 
 
 def test_the_shares_are_documented_as_they_are(root: Path) -> None:

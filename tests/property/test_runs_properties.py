@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from ionfleet import planning, runs
 from ionfleet.planning import Density, merge_windows
-from ionfleet.runs import SortedPeaks, decode_blocks, encode_run, index_run, read_ranges, sort_peaks
+from ionfleet.runs import SortedPeaks, decode_blocks, encode_run, index_run, sort_peaks
 from ionfleet.store import MemoryStore
+
+from ..unit.run_files import peaks_read, read_ranges
 
 # Few distinct m/z, so that many peaks are equal and blocks begin with the m/z that windows end at.
 mz_values = st.one_of(st.sampled_from([100.0, 200.0, 300.0]), st.floats(1, 1000))
@@ -44,7 +46,7 @@ def test_reading_windows_of_all_runs_finds_every_peak_in_order(parts: list, want
             assert decode_blocks(store.get(str(number))).pixel.tolist() == run.pixel.tolist()
             indexes.append((str(number), index_run(run, 0, np.empty(0, np.float32))))
         read = read_ranges(store, indexes, *ranges)
-        assert len(read) == sum(index.peaks_read(*ranges) for _, index in indexes)
+        assert len(read) == peaks_read(indexes, *ranges)
     inside = ((whole.mz[:, None] >= ranges[0]) & (whole.mz[:, None] <= ranges[1])).any(axis=1)
     found = ((read.mz[:, None] >= ranges[0]) & (read.mz[:, None] <= ranges[1])).any(axis=1)
     assert read.pixel[found].tolist() == whole.pixel[inside].tolist()

@@ -19,8 +19,8 @@ from ionfleet.estimate import (
     check_budget,
     drivers,
     estimate,
+    expect_unseen,
     expected,
-    expected_annotations,
     to_estimate,
     use_of,
 )
@@ -43,10 +43,10 @@ FACTS = PlanFacts(
     runs=1,
     chunks=8,
     annotate_tasks=2,
+    hits=1.3e6,
     shown=340,
     render_tasks=6,
     peaks=4,
-    ppm=3.0,
 )
 COUNTS = [field.name for field in fields(PlanFacts)]
 USED = {"cpu_seconds": 10.0, "reads": 20.0, "writes": 30.0, "bytes_in": 75e6, "bytes_out": 75e6, "peak_mb": 400.5}
@@ -103,10 +103,16 @@ def test_a_function_with_less_memory_computes_more_slowly() -> None:
     ("targets", "points", "spectra", "annotations"),
     [(1000, 10**9, 10, 150), (10**6, 2000, 10, 300), (10**6, 0, 0, 0), (0, 10, 1, 0)],
 )
-def test_annotations_are_bounded_by_the_targets_and_by_the_peaks_of_a_spectrum(
+def test_unseen_annotations_are_bounded_by_the_targets_and_by_the_peaks_of_a_spectrum(
     targets: int, points: int, spectra: int, annotations: int
 ) -> None:
-    assert expected_annotations(targets, points, spectra) == annotations
+    assert expect_unseen(points, spectra, 0, targets, 4, 3.0).shown == annotations
+
+
+def test_unseen_hits_grow_with_peaks_ions_and_windows() -> None:
+    hits = expect_unseen(1000, 10, 100, 10, 4, 3.0).hits
+    others = ((2000, 10, 100, 10, 4, 3.0), (1000, 10, 200, 10, 4, 3.0), (1000, 10, 100, 10, 4, 6.0))
+    assert [expect_unseen(*other).hits for other in others] == pytest.approx([2 * hits] * 3)
 
 
 def test_what_is_expected_is_linear_in_the_drivers_and_memory_that_of_one_task() -> None:
@@ -143,7 +149,7 @@ class TestBudget:
 class TestSegments:
     @pytest.mark.parametrize(
         ("peaks", "ions", "expected_count"),
-        [(1, 1, 1), (1_000_000, 100_000, 3), (32_000_000, 0, 17), (1_000_000_000, 0, 68)],
+        [(1, 1, 1), (1_000_000, 100_000, 3), (32_000_000, 0, 17), (1_000_000_000, 0, 54)],
     )
     def test_segments_are_as_many_as_weight_and_memory_ask_for(
         self, peaks: int, ions: int, expected_count: int

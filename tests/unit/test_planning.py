@@ -19,8 +19,10 @@ from ionfleet.planning import (
     projected_annotate_mb,
     projected_sort_mb,
 )
-from ionfleet.runs import BLOCK, RunIndex, SortedPeaks, encode_run, index_run, read_ranges
+from ionfleet.runs import BLOCK, RunIndex, SortedPeaks, encode_run, index_run
 from ionfleet.store import MemoryStore
+
+from .run_files import read_ranges
 
 FUNCTION_MB = 1769
 
@@ -96,7 +98,7 @@ def test_experts_choose_the_size_of_sort_tasks_within_memory() -> None:
 def test_a_spectrum_that_no_sort_function_can_hold_is_refused_with_its_number() -> None:
     lengths = np.full(10, 100)
     lengths[6] = 50_000_000
-    with pytest.raises(OutOfBudgetError, match=r"Spectrum 7 has 50,000,000 points; a sort function of 1769 MB holds 1"):
+    with pytest.raises(OutOfBudgetError, match=r"Spectrum 7 has 50,000,000 points; a sort function of 1769 MB holds 2"):
         cut_spectra(lengths, FUNCTION_MB, None)
     with pytest.raises(OutOfBudgetError, match="holds 0"):
         cut_spectra(np.array([1]), 128, None)
@@ -104,7 +106,7 @@ def test_a_spectrum_that_no_sort_function_can_hold_is_refused_with_its_number() 
 
 def test_a_spectrum_too_large_for_the_chosen_function_has_a_range_of_its_own_for_a_larger_one() -> None:
     lengths = np.full(10, 100)
-    lengths[6] = 20_000_000
+    lengths[6] = 30_000_000
     cuts = cut_spectra(lengths, FUNCTION_MB, None, 7076)
     assert (6, 7) in cuts
     check_cover(cuts, 10)
@@ -117,6 +119,15 @@ def test_a_spectrum_too_large_for_the_chosen_function_has_a_range_of_its_own_for
 @pytest.mark.parametrize(("projected", "size"), [(1, 1000), (800, 1000), (801, 2000), (1600, 2000), (9999, 2000)])
 def test_a_task_gets_the_smallest_size_that_it_fits_or_the_largest(projected: float, size: int) -> None:
     assert fitting_mb(projected, (1000, 2000)) == size
+
+
+def test_the_places_of_all_spectra_take_memory_from_every_sort_task() -> None:
+    many, few = np.full(5_000_000, 300), np.full(5_000, 300_000)
+    cuts = cut_spectra(many, FUNCTION_MB, None)
+    check_cover(cuts, len(many))
+    most = max(stop - first for first, stop in cuts) * 300
+    assert projected_sort_mb(most, len(many)) <= FUNCTION_MB * USABLE_SHARE
+    assert len(cuts) > len(cut_spectra(few, FUNCTION_MB, None))
 
 
 def test_spectra_without_points_are_sorted_too() -> None:

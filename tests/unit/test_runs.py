@@ -10,16 +10,19 @@ from ionfleet.runs import (
     BLOCK,
     PEAK_BYTES,
     RunIndex,
+    RunRows,
     SortedPeaks,
     decode_blocks,
     encode_run,
     index_key,
     index_run,
-    read_ranges,
+    rows_to_read,
     run_key,
     sort_peaks,
 )
 from ionfleet.store import MemoryStore
+
+from .run_files import peaks_read, read_ranges
 
 SIZES = pytest.mark.parametrize("count", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 77])
 
@@ -93,7 +96,7 @@ def test_peaks_of_equal_mz_keep_their_order() -> None:
 
 def ranges_of(index: RunIndex, *ranges: tuple[float, float]) -> list[tuple[int, int]]:
     lower, upper = (np.array(ends) for ends in zip(*ranges, strict=True))
-    return list(zip(*(ends.tolist() for ends in index.row_ranges(lower, upper)), strict=True))
+    return list(zip(*(ends.tolist() for ends in index.row_ranges(lower, upper)[:2]), strict=True))
 
 
 def test_row_ranges_take_the_block_before_as_well() -> None:
@@ -129,7 +132,7 @@ def test_ranges_of_several_runs_are_those_of_one_sorted_whole(distinct: int, see
     lower, upper = ends[::2], ends[1::2]
     read = read_ranges(store, runs, lower, upper)
     assert same(between(read, lower, upper), between(whole, lower, upper))
-    assert len(read) == sum(index.peaks_read(lower, upper) for _, index in runs)
+    assert len(read) == peaks_read(runs, lower, upper)
     assert np.all(np.diff(read.mz) >= 0)
     assert same(read_ranges(store, runs, lower, upper, windows=(lower, upper)), between(whole, lower, upper))
     some = lower[::2], upper[::2]
@@ -159,6 +162,53 @@ def test_a_run_shorter_than_its_index_is_refused_by_name() -> None:
     store.objects["0"] = store.objects["0"][:-16]
     with pytest.raises(IonfleetError, match=r"run 0 gave .* bytes"):
         read_ranges(store, runs, np.array([100.0]), np.array([999.0]))
+
+
+def some_rows() -> RunRows:
+    return RunRows(np.array([0, 0, 3]), np.array([0, 2 * BLOCK, 0]), np.array([BLOCK, 2 * BLOCK + 5, 7]))
+
+
+def test_rows_are_read_back() -> None:
+    rows = some_rows()
+    read = RunRows.from_bytes(rows.to_bytes(), 4, rows.peaks)
+    assert [column.tolist() for column in (read.run, read.first, read.stop)] == [
+        [0, 0, 3],
+        [0, 2 * BLOCK, 0],
+        [BLOCK, 2 * BLOCK + 5, 7],
+    ]
+    assert RunRows.from_bytes(b"", 0, 0).peaks == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "runs", "peaks"),
+    [
+        (some_rows().to_bytes(), 3, some_rows().peaks),
+        (some_rows().to_bytes()[:-24], 4, some_rows().peaks),
+        (some_rows().to_bytes()[:-1], 4, some_rows().peaks),
+        (b"", 4, some_rows().peaks),
+        (np.array([0, 1, 5], "<i8").tobytes(), 1, 4),
+        (np.array([0, 0, 5, 0, 0, 5], "<i8").tobytes(), 1, 10),
+        (np.array([1, 0, 5, 0, 0, 5], "<i8").tobytes(), 2, 10),
+        (np.array([-1, 0, 5], "<i8").tobytes(), 1, 5),
+        (np.array([0, 0, 0], "<i8").tobytes(), 1, 0),
+    ],
+)
+def test_rows_that_cannot_be_those_of_a_segment_are_refused(data: bytes, runs: int, peaks: int) -> None:
+    with pytest.raises(ValueError, match=r"rows of|multiple of|cannot reshape"):
+        RunRows.from_bytes(data, runs, peaks)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_groups_of_ranges_are_looked_up_each_for_itself(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    _, runs = stored(*(some_peaks(int(count), seed) for count in rng.integers(0, 9 * BLOCK, 3)))
+    indexes = [index for _, index in runs]
+    groups = [np.sort(rng.uniform(50, 1050, 2 * count)) for count in (3, 0, 5, 1)]
+    windows = [(ends[::2], ends[1::2]) for ends in groups]
+    together = rows_to_read(indexes, windows)
+    assert [rows.to_bytes() for rows in together] == [rows_to_read(indexes, [each])[0].to_bytes() for each in windows]
+    assert together[1].peaks == 0 < together[0].peaks
+    assert rows_to_read(indexes, []) == []
 
 
 def test_keys_sort_by_spectrum() -> None:

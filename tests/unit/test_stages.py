@@ -49,7 +49,7 @@ class Bucket(MemoryStore):
         self.written: list[str] = []
         self.writes_left = 10**9
 
-    def create(self, key: str, data: bytes | memoryview) -> bool:
+    def create(self, key: str, data: bytes | bytearray | memoryview) -> bool:
         assert self.objects.get(key, bytes(data)) == bytes(data), f"{key} was to be written with other bytes"
         if self.writes_left == 0:
             raise BrokenOffError

@@ -17,7 +17,14 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto import mock_aws
 
 from ionfleet.errors import IonfleetError, ThrottledError, TransientError
-from ionfleet.store import MemoryStore, ObjectMissingError, ObjectStore, RangeReader
+from ionfleet.store import (
+    PIECES_AHEAD,
+    MemoryStore,
+    ObjectMissingError,
+    ObjectStore,
+    RangeReader,
+    SequentialReader,
+)
 from ionfleet_aws import clients, stores
 from ionfleet_aws.stores import MULTIPART_FROM, RefusedError, S3Store
 from ionfleet_aws.usage import Meter, Usage
@@ -151,6 +158,38 @@ class TestEveryStore:
         with io.BufferedReader(RangeReader(any_store, "k", 200), 16) as file:
             file.seek(100)
             assert file.read() == bytes(range(100, 200))
+
+    @pytest.mark.parametrize("piece", [1, 7, 50, 64, 200, 1000])
+    def test_an_object_can_be_read_from_its_beginning_in_pieces(
+        self, any_store: ObjectStore, monkeypatch: pytest.MonkeyPatch, piece: int
+    ) -> None:
+        monkeypatch.setattr("ionfleet.store.PIECE_BYTES", piece)
+        any_store.create("k", bytes(range(200)))
+        with io.BufferedReader(SequentialReader(any_store, "k", 200), 16) as file:
+            assert [file.read(3), file.read(150), file.read()] == [
+                bytes(range(3)),
+                bytes(range(3, 153)),
+                bytes(range(153, 200)),
+            ]
+            assert file.read(1) == b""
+
+    def test_an_object_is_read_no_further_than_a_few_pieces_ahead(
+        self, any_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ionfleet.store.PIECE_BYTES", 10)
+        any_store.create("k", bytes(200))
+        asked: list[int] = []
+        get_range = any_store.get_range
+        monkeypatch.setattr(
+            any_store, "get_range", lambda key, start, length: asked.append(start) or get_range(key, start, length)
+        )
+        before = threading.active_count()
+        with io.BufferedReader(SequentialReader(any_store, "k", 200), 5) as file:
+            assert file.read(15) == bytes(15)
+            assert threading.active_count() > before
+        assert sorted(asked) == list(range(0, 10 * len(asked), 10))
+        assert 2 <= len(asked) <= 2 + PIECES_AHEAD
+        assert threading.active_count() == before
 
 
 class TestS3:

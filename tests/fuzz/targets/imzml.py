@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from unittest.mock import patch
 
 import numpy as np
 
 from ionfleet.errors import InvalidDatasetError
-from ionfleet.findings import errors_of
-from ionfleet.imzml import index_imzml, inspect_imzml
+from ionfleet.findings import Finding, errors_of
+from ionfleet.imzml import index_imzml, inspect_imzml, markup
 from ionfleet.index import TYPE_MASK, ZLIB, SpectraIndex
 from ionfleet.spectra import read_peaks
 
@@ -17,6 +18,7 @@ from ..invariants import assert_findings, assert_named
 
 IBD = UUID + bytes(range(256)) * 16
 MAX_POINTS = 200_000
+PIECE_BYTES = 4000
 
 WORDS = (
     b"<spectrum>", b"</spectrum>", b"<binaryDataArray>", b"</binaryDataArray>", b"<scan>", b"</scan>",
@@ -38,6 +40,7 @@ def seeds() -> dict[str, bytes]:
     spectra = [([100.0, 200.5], [1.0, 2.0]), ([150.25], [3.0])]
     datasets = {
         "plain": make(spectra),
+        "many": make(spectra * 6),
         "compressed": make(spectra, compress=True),
         "integers": make(spectra, mz="<f4", intensity="<i8"),
         "continuous": _continuous(),
@@ -55,6 +58,7 @@ def check(data: bytes) -> None:
     """Read bytes as an imzML; the ibd beside it is 4 KiB of ascending bytes."""
     index, findings = inspect_imzml(io.BytesIO(data), len(data), len(IBD), IBD[:16])
     assert_findings(findings)
+    _check_by_pattern(data, index, findings)
     assert (index is None) == bool(errors_of(findings))
     strict, _ = inspect_imzml(io.BytesIO(data), len(data), len(IBD), IBD[:16], strict=True)
     assert (strict is None) == bool(findings)
@@ -67,6 +71,16 @@ def check(data: bytes) -> None:
         assert index is not None
         assert again.header == index.header
         _check_index(index)
+
+
+def _check_by_pattern(data: bytes, index: SpectraIndex | None, findings: list[Finding]) -> None:
+    """Read bytes in pieces so small that spectra behind the first are read by its pattern, where they are alike."""
+    with patch.object(markup, "_CHUNK", PIECE_BYTES):
+        again, found = inspect_imzml(io.BytesIO(data), len(data), len(IBD), IBD[:16])
+    assert found == findings
+    assert (again is None) == (index is None)
+    if index is not None and again is not None:
+        assert again.to_parquet() == index.to_parquet()
 
 
 def _check_index(index: SpectraIndex) -> None:

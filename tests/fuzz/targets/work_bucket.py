@@ -17,7 +17,7 @@ from ionfleet.index import Grid, SpectraIndex
 from ionfleet.jobs import End, read_end
 from ionfleet.parquet import read_table
 from ionfleet.plan import Plan, Stores, read_plan
-from ionfleet.runs import BLOCK, RunIndex, read_ranges
+from ionfleet.runs import BLOCK, RunIndex, RunRows, read_rows, rows_to_read
 from ionfleet.stages.render import read_images
 from ionfleet.store import MemoryStore
 
@@ -51,7 +51,8 @@ def _run(work: MemoryStore, data: bytes) -> None:
     assert np.all(index.first_mz[1:] >= index.first_mz[:-1])
     assert RunIndex.from_bytes(index.to_bytes()).to_bytes() == index.to_bytes()
     work.create("a.run", bytes(16 * min(index.peaks, 3)))
-    peaks = read_ranges(work, [("a.run", index)], np.array([-1e300, 200.0]), np.array([100.0, 1e300]))
+    (rows,) = rows_to_read([index], [(np.array([-1e300, 200.0]), np.array([100.0, 1e300]))])
+    peaks = read_rows(work, ["a.run"], rows)
     assert len(peaks) <= 3
 
 
@@ -76,6 +77,15 @@ def _ions(work: MemoryStore, data: bytes) -> None:
     assert ions.mz.shape == ions.intensity.shape
     assert len(ions.target) == len(ions) == len(ions.mz)
     assert all(isinstance(ion, str) for ion in ions.ion.to_pylist())
+
+
+def _rows(work: MemoryStore, data: bytes) -> None:
+    work.create("rows", data)
+    numbers = [int.from_bytes(data[place : place + 8], "little", signed=True) for place in range(0, len(data), 8)]
+    peaks = sum(numbers[2::3]) - sum(numbers[1::3])
+    rows = read_intact(work, "rows", lambda data: RunRows.from_bytes(data, 2, peaks))
+    assert rows.to_bytes() == data
+    assert rows.peaks == peaks >= len(rows.run)
 
 
 def _database(work: MemoryStore, data: bytes) -> None:
@@ -123,7 +133,7 @@ def _counts(work: MemoryStore, data: bytes) -> None:
 
 
 _KINDS: tuple[Callable[[MemoryStore, bytes], None], ...] = (
-    _run, _index, _ions, _database, _table, _images, _plan, _brief, _end, _counts, _grid,
+    _run, _index, _ions, _database, _table, _images, _plan, _brief, _end, _counts, _grid, _rows,
 )  # fmt: skip
 
 
@@ -141,6 +151,7 @@ def seeds() -> dict[str, bytes]:
         _brief: "manifests/job-0/plan.json",
         _counts: "manifests/job-0/partition.json",
         _grid: "datasets/ds-0/index.parquet",
+        _rows: _first(written, ".rows"),
     }
     objects = {kind: written[key] for kind, key in keys.items()}
     objects[_end] = End(state="SUCCEEDED", at="2026-05-04T12:00:00Z", by="test").model_dump_json().encode()

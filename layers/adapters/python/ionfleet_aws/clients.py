@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.handlers import add_expect_header
 
 from ionfleet import __version__
+from ionfleet.concurrently import AT_ONCE
 from ionfleet_aws.environment import OwnerEnvironment, read_environment
 from ionfleet_aws.stores import S3Store
 from ionfleet_aws.usage import Meter
@@ -29,7 +30,7 @@ _CONFIG = Config(
     retries={"mode": "adaptive", "total_max_attempts": 8},
     connect_timeout=5,
     read_timeout=30,
-    max_pool_connections=32,
+    max_pool_connections=AT_ONCE,
     # Given, not put together anew for every request from what botocore finds around it.
     user_agent=f"ionfleet/{__version__}",
 )

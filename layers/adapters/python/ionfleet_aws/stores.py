@@ -153,7 +153,7 @@ class S3Store:
         return body
 
     def _put(self, key: str, data: bytes | bytearray | memoryview, **condition: Any) -> None:
-        body = bytes(data) if isinstance(data, memoryview) else data
+        body: Any = bytes(data) if isinstance(data, memoryview) else data  # its types leave bytearrays out
         with self._asking(key, write=True):
             answer = self._client.put_object(**self._place, Key=key, Body=body, **condition)
         self._count(answer, write=True, bytes_out=len(body))

@@ -14,19 +14,36 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from ionfleet.coefficients import COEFFICIENTS
+from ionfleet.concurrently import AT_ONCE
 from ionfleet.costs import STATES, JobCost, count_transitions, in_dollars, price_stages
 from ionfleet.errors import OutOfBudgetError
 from ionfleet.prices import US_EAST_1, Prices
+from ionfleet.store import PIECES_AHEAD
 from ionfleet.telemetry import StageUse, init_ms
 
 Drivers = dict[str, dict[str, float]]
 """Counts by stage and name."""
 
+CROWDING = 1.5
+"""How many times as many peaks lie in the windows of ions as if peaks were spread evenly: both are where molecules are.
+
+As in the simulated datasets, roughly; taken where no spectrum was sampled.
+"""
+
 SHOWN_SHARE = 0.15
-"""Of the targets, how many at most are taken to be annotated, and so to get images."""
+"""Of the targets, how many at most are taken to be annotated, and so to get images, where no spectrum was sampled."""
 
 SHOWN_PER_PEAK = 1.5
 """How many at most for each peak of a mean spectrum: what few peaks are measured cannot be many ions."""
+
+REQUESTS_AT_ONCE = {"plan": PIECES_AHEAD, **dict.fromkeys(("partition", "annotate", "merge", "render"), AT_ONCE)}
+"""Requests that a task of a stage has under way at one time; of a stage that is left out, one."""
+
+ONE_BY_ONE = 8
+"""Requests of every task that come one after the other all the same: for its plan, its index, its results."""
+
+OVERLAPPING = frozenset({"plan", "render"})
+"""Stages that compute while their requests are under way."""
 
 ONE_CPU_MB = 1769
 """Memory with which Lambda gives a function one whole processor; with less it gives that much less of one."""
@@ -88,6 +105,24 @@ class Estimate(BaseModel):
     retention_days: int
 
 
+class Expectation(BaseModel):
+    """What a job is expected to come to when its peaks meet its ions.
+
+    Attributes
+    ----------
+    hits
+        Peaks in windows of the ions' isotope peaks, a peak counted for each window that it is in.
+    shown
+        Targets that become annotations, each of which gets its images.
+
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    hits: float
+    shown: int
+
+
 @dataclass(frozen=True)
 class PlanFacts:
     """What is known of a job when its tasks have been cut.
@@ -110,10 +145,12 @@ class PlanFacts:
         Of peaks and of centroids, those included that are there already.
     annotate_tasks
         As many as partition is expected to cut.
+    hits
+        As expected.
     shown, render_tasks
-        Annotations, each of which gets its images, and tasks that make them.
-    peaks, ppm
-        Of an isotope pattern, and the half width of the window around each.
+        Annotations as expected, each of which gets its images, and tasks that make them.
+    peaks
+        Of an isotope pattern.
 
     """
 
@@ -131,10 +168,10 @@ class PlanFacts:
     runs: int
     chunks: int
     annotate_tasks: int
+    hits: float
     shown: int
     render_tasks: int
     peaks: int
-    ppm: float
 
 
 @dataclass(frozen=True)
@@ -173,8 +210,6 @@ LOCAL = Machine(cpu_factor=1.0, request_seconds=0.0, bytes_per_second=math.inf, 
 def drivers(facts: PlanFacts) -> Drivers:
     """Return what the use of each stage grows with; a stage with nothing to do is left out."""
     images = facts.shown * facts.peaks
-    # Were points spread evenly, so many would lie in the windows of the ions, but for a factor.
-    hits = facts.points * facts.ions * facts.peaks * facts.ppm * 1e-6
     found: Drivers = {
         "plan": {"tasks": 1, "spectra": facts.spectra, "imzml": facts.imzml_bytes, "formulas": facts.formulas},
         "launch": {"tasks": 1},
@@ -196,7 +231,7 @@ def drivers(facts: PlanFacts) -> Drivers:
             "tasks": facts.annotate_tasks,
             "points": facts.points,
             "ions": facts.ions,
-            "hits": hits,
+            "hits": facts.hits,
             "rows": facts.annotate_tasks * facts.spectra,
             "pairs": facts.annotate_tasks * facts.runs,
         },
@@ -207,9 +242,15 @@ def drivers(facts: PlanFacts) -> Drivers:
     return {stage: counts for stage, counts in found.items() if counts["tasks"]}
 
 
-def expected_annotations(targets: int, points: int, spectra: int) -> int:
-    """Return how many annotations a job is taken to have: more than any of the simulated datasets had."""
-    return math.ceil(min(SHOWN_SHARE * targets, SHOWN_PER_PEAK * points / max(1, spectra)))
+def expect_unseen(points: int, spectra: int, ions: int, targets: int, peaks: int, ppm: float) -> Expectation:
+    """Return what is expected of a dataset no spectrum of which was read: rather more than of the simulated ones.
+
+    Parameters are those of `PlanFacts`, and the half width of a window in `ppm`.
+    """
+    hits = CROWDING * points * ions * peaks * 2 * ppm * 1e-6
+    return Expectation(
+        hits=hits, shown=math.ceil(min(SHOWN_SHARE * targets, SHOWN_PER_PEAK * points / max(1, spectra)))
+    )
 
 
 def estimate(
@@ -267,13 +308,10 @@ def expected(stage: str, counts: Mapping[str, float]) -> dict[str, float]:
 def use_of(
     stage: str, tasks: int, used: Mapping[str, float], deployment: Deployment, machine: Machine = LAMBDA
 ) -> StageUse:
-    """Return what a stage uses on a machine that needs so much of the quantities of `COEFFICIENTS`, in so many tasks.
-
-    Requests and transfers take turns with computing, as they do in all stages.
-    """
+    """Return what so many tasks use on a machine, by how much they need of the quantities of `COEFFICIENTS`."""
     memory = deployment.memory_mb[function_of(stage)]
     starting = tasks * init_ms(stage) / 1000 if machine.cold else 0
-    seconds = working_seconds(used, memory, machine) + starting
+    seconds = work_of(stage, tasks, used, memory, machine).seconds + starting
     return StageUse(
         invocations=tasks,
         cold_starts=tasks,
@@ -288,12 +326,39 @@ def use_of(
     )
 
 
-def working_seconds(used: Mapping[str, float], memory_mb: int, machine: Machine) -> float:
-    """Return how long functions of some memory are at work that need so much of the quantities of `COEFFICIENTS`."""
-    computing = used["cpu_seconds"] * machine.cpu_factor / min(1, memory_mb / ONE_CPU_MB)
-    waiting = (used["reads"] + used["writes"]) * machine.request_seconds
-    moving = (used["bytes_in"] + used["bytes_out"]) / machine.bytes_per_second
-    return computing + waiting + moving
+@dataclass(frozen=True)
+class Work:
+    """Seconds that functions are at work: computing, waiting for answers, moving bytes.
+
+    The first is done during the others where they are `overlapping`, and else in turn with them.
+    """
+
+    computing: float
+    waiting: float
+    moving: float
+    overlapping: bool
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        asking = self.waiting + self.moving
+        return max(self.computing, asking) if self.overlapping else self.computing + asking
+
+
+def work_of(stage: str, tasks: int, used: Mapping[str, float], memory_mb: int, machine: Machine) -> Work:
+    """Return the work of a stage's tasks, so many in functions of some memory, on a machine.
+
+    `used` says how much of the quantities of `COEFFICIENTS` they need together.
+    """
+    requests = used["reads"] + used["writes"]
+    one_by_one = min(requests, tasks * ONE_BY_ONE)
+    waits = one_by_one + (requests - one_by_one) / REQUESTS_AT_ONCE.get(stage, 1)
+    return Work(
+        computing=used["cpu_seconds"] * machine.cpu_factor / min(1, memory_mb / ONE_CPU_MB),
+        waiting=waits * machine.request_seconds,
+        moving=(used["bytes_in"] + used["bytes_out"]) / machine.bytes_per_second,
+        overlapping=stage in OVERLAPPING,
+    )
 
 
 def function_of(stage: str) -> str:

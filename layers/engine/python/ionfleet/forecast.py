@@ -22,7 +22,7 @@ from ionfleet.estimate import (
     estimate,
     expected,
     function_of,
-    working_seconds,
+    work_of,
 )
 from ionfleet.progress import rank
 from ionfleet.telemetry import init_ms
@@ -154,5 +154,5 @@ def stage_seconds(
     if not tasks:
         return 0.0
     starting = init_ms(stage) / 1000 if machine.cold else 0.0
-    each = working_seconds(used, memory_mb, machine) / tasks
+    each = work_of(stage, tasks, used, memory_mb, machine).seconds / tasks
     return machine.stage_seconds + starting + math.ceil(tasks / width) * each

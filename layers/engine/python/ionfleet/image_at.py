@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ionfleet.errors import InvalidInputError
 from ionfleet.index import Grid
 from ionfleet.isotopes import tolerance_windows
-from ionfleet.runs import RunIndex, read_ranges
+from ionfleet.runs import RunIndex, read_rows, rows_to_read
 from ionfleet.store import ObjectStore
 
 
@@ -65,7 +65,8 @@ def image_at(work: ObjectStore, runs: Sequence[tuple[str, RunIndex]], grid: Grid
     if not (0 < mz < np.inf and 0 < ppm <= 1e5):
         raise InvalidInputError(f"m/z {mz} ± {ppm} ppm is no window; give an m/z above 0, and up to 100,000 ppm.")
     lower, upper = tolerance_windows(np.array([mz]), ppm)
-    peaks = read_ranges(work, runs, lower, upper)
+    (rows,) = rows_to_read([index for _, index in runs], [(lower, upper)])
+    peaks = read_rows(work, [key for key, _ in runs], rows)
     inside = slice(*np.searchsorted(peaks.mz, [lower[0], np.nextafter(upper[0], np.inf)]))
     weight = peaks.intensity[inside].astype(np.float64)
     image = np.zeros(grid.height * grid.width, np.float32)

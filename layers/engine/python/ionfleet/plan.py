@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ionfleet.configuration import ResolvedConfiguration
 from ionfleet.damage import read_intact
-from ionfleet.estimate import Deployment, Estimate
+from ionfleet.estimate import Deployment, Estimate, Expectation
 from ionfleet.findings import Finding
 from ionfleet.store import ObjectStore
 
@@ -130,6 +130,7 @@ class Plan(Document):
     sort: SizedTasks
     isotopes: StageTasks
     deployment: Deployment
+    expectation: Expectation
     estimate: Estimate
     findings: tuple[Finding, ...]
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ionfleet.errors import OutOfBudgetError
-from ionfleet.runs import BLOCK, RunIndex
+from ionfleet.runs import BLOCK, RunIndex, rows_to_read
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
@@ -24,9 +24,9 @@ USABLE_SHARE = 0.8
 """Of a function's memory; the rest is left to the interpreter's slack and the runtime."""
 
 SORT_BASE_MB = 200
-SORT_BYTES_PER_PEAK = 90
+SORT_BYTES_PER_PEAK = 55
 ANNOTATE_BASE_MB = 500
-ANNOTATE_BYTES_PER_PEAK = 64
+ANNOTATE_BYTES_PER_PEAK = 50
 ANNOTATE_BYTES_PER_ION = 1200
 ANNOTATE_BYTES_PER_POINT = 30
 """Of the ion with the most points: ions are measured in batches, but each of them whole."""
@@ -48,13 +48,15 @@ _SORT_TASKS = 16
 _SORT_TASK_PEAKS = 2_000_000
 _SEGMENTS = 16
 _SEGMENT_PEAKS = 2_000_000
+SEGMENTS_AT_ONCE = 64
+"""Segments whose rows are looked up together: one search in each run's index serves all of them."""
 _PEAKS_PER_ION = 30
 """An ion costs about as much as this many peaks: what balances segments of many ions against those of many peaks."""
 
 
-def projected_sort_mb(peaks: int) -> float:
-    """Project the peak memory (MB) of a sort task over that many points."""
-    return SORT_BASE_MB + peaks * SORT_BYTES_PER_PEAK / MEBIBYTE
+def projected_sort_mb(peaks: int, spectra: int = 0) -> float:
+    """Project the peak memory (MB) of a sort task over that many points, in a dataset of that many spectra."""
+    return SORT_BASE_MB + (peaks * SORT_BYTES_PER_PEAK + spectra * GRID_BYTES_PER_SPECTRUM) / MEBIBYTE
 
 
 def projected_annotate_mb(peaks: int, ions: int, spectra: int = 0, points: int = 0) -> float:
@@ -133,7 +135,7 @@ def cut_spectra(
 
     """
     largest = int(lengths.max(initial=0))
-    holds = _sort_capacity(largest_mb or function_mb)
+    holds = _sort_capacity(largest_mb or function_mb, len(lengths))
     if largest > holds:
         raise OutOfBudgetError(
             f"Spectrum {int(lengths.argmax()) + 1} has {largest:,} points; a sort function of "
@@ -141,12 +143,13 @@ def cut_spectra(
             "Centroid the data, or deploy with more memory for the sort function."
         )
     wanted = task_peaks or max(_SORT_TASK_PEAKS, int(lengths.sum()) // _SORT_TASKS)
-    return cut_evenly(lengths, max(1, min(wanted, _sort_capacity(function_mb))))
+    return cut_evenly(lengths, max(1, min(wanted, _sort_capacity(function_mb, len(lengths)))))
 
 
-def _sort_capacity(function_mb: int) -> int:
-    """Return how many points a sort function holds."""
-    return max(0, int((function_mb * USABLE_SHARE - SORT_BASE_MB) * MEBIBYTE / SORT_BYTES_PER_PEAK))
+def _sort_capacity(function_mb: int, spectra: int) -> int:
+    """Return how many points a sort function holds, of a dataset of that many spectra."""
+    room = function_mb * USABLE_SHARE - projected_sort_mb(0, spectra)
+    return max(0, int(room * MEBIBYTE / SORT_BYTES_PER_PEAK))
 
 
 def cut_evenly(weights: Int64, most: int) -> list[tuple[int, int]]:
@@ -207,10 +210,6 @@ class Density:
         points: Int64 = within.sum(axis=1).astype(np.int64)
         return points
 
-    def peaks_read(self, lower: Float64, upper: Float64) -> int:
-        """Return how many peaks reading m/z ranges of all runs brings in (see `RunIndex.row_ranges`)."""
-        return sum(run.peaks_read(lower, upper) for run in self.runs)
-
 
 @dataclass(frozen=True)
 class Segment:
@@ -267,22 +266,23 @@ def cut_segments(
     wanted = segment_peaks or max(_SEGMENT_PEAKS, int(weights.sum()) // _SEGMENTS)
     points = density.points(lower, upper)
     segments: list[Segment] = []
-    pending = cut_evenly(weights, wanted)[::-1] or [(0, 0)]
+    pending = cut_evenly(weights, wanted) or [(0, 0)]
     while pending:
-        first, stop = pending.pop()
-        peaks = density.peaks_read(*merge_windows(lower[first:stop], upper[first:stop]))
-        single = stop - first <= 1
-        room = (largest_mb or function_mb if single else function_mb) * USABLE_SHARE
-        most = int(points[first:stop].max(initial=0))
-        projected = projected_annotate_mb(peaks, stop - first, spectra, most)
-        if projected <= room:
-            segments.append(Segment(first, stop, peaks, projected))
-        elif single:
-            raise _too_many_peaks(peaks, lower[first:stop], largest_mb or function_mb, projected)
-        else:
-            middle = (first + stop) // 2
-            pending += [(middle, stop), (first, middle)]
-    return segments
+        cuts, pending = pending[:SEGMENTS_AT_ONCE], pending[SEGMENTS_AT_ONCE:]
+        read = rows_to_read(density.runs, [merge_windows(lower[first:stop], upper[first:stop]) for first, stop in cuts])
+        for (first, stop), rows in zip(cuts, read, strict=True):
+            single = stop - first <= 1
+            room = (largest_mb or function_mb if single else function_mb) * USABLE_SHARE
+            most = int(points[first:stop].max(initial=0))
+            projected = projected_annotate_mb(rows.peaks, stop - first, spectra, most)
+            if projected <= room:
+                segments.append(Segment(first, stop, rows.peaks, projected))
+            elif single:
+                raise _too_many_peaks(rows.peaks, lower[first:stop], largest_mb or function_mb, projected)
+            else:
+                middle = (first + stop) // 2
+                pending += [(first, middle), (middle, stop)]
+    return sorted(segments, key=lambda segment: segment.first)
 
 
 def expected_segments(peaks: int, ions: int, spectra: int, function_mb: int, segment_peaks: int | None) -> int:

@@ -9,7 +9,7 @@ however the spectra were cut.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt
 
 from ionfleet import kernels
+from ionfleet.concurrently import in_order
 from ionfleet.errors import DamagedObjectError
 from ionfleet.store import ObjectStore
 
@@ -93,24 +94,66 @@ class RunIndex:
         if not whole or not np.all(np.isfinite(ends)) or np.any(ends[1:] < ends[:-1]):
             raise ValueError(f"{self.peaks} peaks in {len(self.first_mz)} blocks that are not ascending")
 
-    def row_ranges(self, lower: Float64, upper: Float64) -> tuple[Int64, Int64]:
+    def row_ranges(self, lower: Float64, upper: Float64, group: Int64 | None = None) -> tuple[Int64, Int64, Int64]:
         """Return the ranges of rows, first ≤ i < stop, of the blocks that hold every peak in some m/z ranges.
 
         The m/z ranges [lower, upper] are ascending and apart; ranges of blocks that touch, or would but for one block
-        between them, are one.
+        between them, are one. With several such groups of m/z ranges one after the other, told apart by `group`
+        (int64), each is looked up for itself. The third array (int64) is the group of each range of rows, 0 without.
         """
+        group = np.zeros(len(lower), np.int64) if group is None else group
         stop = np.searchsorted(self.first_mz, upper, side="right")
         # A block before one that starts exactly at `lower` may end with peaks of that m/z.
         first = np.maximum(np.searchsorted(self.first_mz, lower, side="left") - 1, 0)
-        first, stop = first[stop > 0], stop[stop > 0]
-        apart = first[1:] > stop[:-1] + 1
+        first, stop, group = first[stop > 0], stop[stop > 0], group[stop > 0]
+        apart = (first[1:] > stop[:-1] + 1) | (group[1:] != group[:-1])
         opens, closes = np.append(True, apart)[: len(first)], np.append(apart, True)[: len(stop)]
-        return first[opens] * BLOCK, np.minimum(stop[closes] * BLOCK, self.peaks)
+        return first[opens] * BLOCK, np.minimum(stop[closes] * BLOCK, self.peaks), group[opens]
 
-    def peaks_read(self, lower: Float64, upper: Float64) -> int:
-        """Return how many peaks reading these m/z ranges by whole blocks brings in."""
-        first, stop = self.row_ranges(lower, upper)
-        return int((stop - first).sum())
+
+@dataclass(frozen=True)
+class RunRows:
+    """Ranges of rows first ≤ i < stop of runs, int64[n] each, in the order of the runs and of their rows.
+
+    `run` (int64[n]) is the place of each one's run among those of its dataset. Ranges begin and end with blocks, or
+    with their run.
+    """
+
+    run: Int64
+    first: Int64
+    stop: Int64
+
+    @property
+    def peaks(self) -> int:
+        """Number of all rows."""
+        return int((self.stop - self.first).sum())
+
+    def to_bytes(self) -> bytes:
+        """Serialise: run, first and stop of each range, little-endian int64."""
+        return np.column_stack([self.run, self.first, self.stop]).astype("<i8").tobytes()
+
+    @staticmethod
+    def from_bytes(data: bytes, runs: int, peaks: int) -> RunRows:
+        """Read what `to_bytes` wrote of that many peaks of that many runs; `ValueError` for anything else."""
+        run, first, stop = np.frombuffer(data, "<i8").reshape(-1, 3).T
+        rows = RunRows(run, first, stop)
+        forth = (run[1:] > run[:-1]) | ((run[1:] == run[:-1]) & (first[1:] >= stop[:-1]))
+        within = (run >= 0) & (run < runs) & (first >= 0) & (first % BLOCK == 0) & (first < stop)
+        if rows.peaks != peaks or not np.all(forth) or not np.all(within):
+            raise ValueError(f"{rows.peaks:,} rows of {runs:,} runs in {len(run):,} ranges, {peaks:,} are expected")
+        return rows
+
+
+def rows_to_read(runs: Iterable[RunIndex], windows: Sequence[tuple[Float64, Float64]]) -> list[RunRows]:
+    """Return for each group of m/z ranges, ascending and apart, the rows of all runs that hold every peak in them."""
+    lower, upper = (np.concatenate([np.empty(0), *(group[end] for group in windows)]) for end in (0, 1))
+    group = np.repeat(np.arange(len(windows)), [len(each) for each, _ in windows])
+    found = [index.row_ranges(lower, upper, group) for index in runs]
+    run = np.repeat(np.arange(len(found)), [len(first) for first, *_ in found])
+    first, stop, group = (np.concatenate([np.empty(0, np.int64), *(each[part] for each in found)]) for part in range(3))
+    order = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[order], np.arange(1, len(windows)))
+    return [RunRows(run[part], first[part], stop[part]) for part in np.split(order, ends)][: len(windows)]
 
 
 def sort_peaks(mz: Float64, intensity: Float32, pixel: Uint32) -> SortedPeaks:
@@ -188,49 +231,62 @@ def covering_runs(runs: Mapping[int, int], spectra: int) -> list[tuple[int, int]
     return cover
 
 
-def read_ranges(
-    store: ObjectStore,
-    runs: Sequence[tuple[str, RunIndex]],
-    lower: Float64,
-    upper: Float64,
-    windows: tuple[Float64, Float64] | None = None,
+def read_rows(
+    store: ObjectStore, keys: Sequence[str], rows: RunRows, windows: tuple[Float64, Float64] | None = None
 ) -> SortedPeaks:
-    """Read the blocks of all runs that hold peaks in some m/z ranges, and merge them.
+    """Read rows of runs, several ranges at a time, and merge their peaks.
 
-    Memory: some 60 bytes a peak that is kept, and the blocks of one range of one run.
+    Memory: some 35 bytes a peak that is kept, and the blocks of the ranges that are under way: of one range, or of
+    several up to `ionfleet.concurrently.BYTES_AT_ONCE`.
 
     Parameters
     ----------
     store
         The work bucket.
-    runs
-        Key and index of every run, in the order of their spectra.
-    lower, upper
-        Ends of the m/z ranges, both included, ascending and apart.
+    keys
+        Of every run of the dataset, in the order of their spectra.
+    rows
+        What to read.
     windows
-        Lower and upper ends of those parts of the ranges whose peaks are kept, likewise; None to keep whole blocks.
+        Lower and upper ends of m/z ranges, ascending and apart, both included, whose peaks are kept; None to keep all.
 
     Returns
     -------
     SortedPeaks
-        Every peak in the windows, or else every one in the ranges and others of the same blocks, in the order of one
-        stable sort over all spectra.
+        The peaks in the order of one stable sort over all spectra, whichever request was answered first.
+
+    Raises
+    ------
+    DamagedObjectError
+        A run is shorter than the ranges say.
 
     """
-    parts = [
-        _read_rows(store, key, first, stop, windows)
-        for key, index in runs
-        for first, stop in zip(*(ends.tolist() for ends in index.row_ranges(lower, upper)), strict=True)
-    ]
-    if not parts:
-        return SortedPeaks(np.empty(0), np.empty(0, np.float32), np.empty(0, np.uint32))
-    mz = np.concatenate([part.mz for part in parts])
-    intensity = np.concatenate([part.intensity for part in parts])
-    pixel = np.concatenate([part.pixel for part in parts])
-    return SortedPeaks(mz, intensity, pixel) if len(parts) == 1 else sort_peaks(mz, intensity, pixel)
+
+    def read(span: tuple[int, int, int]) -> SortedPeaks:
+        run, first, stop = span
+        return _read_range(store, keys[run], first, stop, windows)
+
+    spans = zip(rows.run.tolist(), rows.first.tolist(), rows.stop.tolist(), strict=True)
+    parts = list(in_order(read, spans, lambda span: (span[2] - span[1]) * PEAK_BYTES))
+    return _merged(parts)
 
 
-def _read_rows(
+def _merged(parts: list[SortedPeaks]) -> SortedPeaks:
+    """Merge parts by one stable sort, ties in the order of the parts; these are taken away, to hold no column twice."""
+    if len(parts) <= 1:
+        return parts[0] if parts else SortedPeaks(np.empty(0), np.empty(0, np.float32), np.empty(0, np.uint32))
+    mzs, intensities, pixels = ([getattr(part, name) for part in parts] for name in ("mz", "intensity", "pixel"))
+    parts.clear()
+    mz = np.concatenate(mzs)
+    mzs.clear()
+    order = np.argsort(mz, kind="stable")
+    mz = mz[order]
+    intensity = np.concatenate(intensities)[order]
+    intensities.clear()
+    return SortedPeaks(mz, intensity, np.concatenate(pixels)[order])
+
+
+def _read_range(
     store: ObjectStore, key: str, first: int, stop: int, windows: tuple[Float64, Float64] | None
 ) -> SortedPeaks:
     """Read whole blocks, given by their rows; keep the peaks in some windows, if given."""

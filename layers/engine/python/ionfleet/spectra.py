@@ -5,16 +5,20 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ionfleet.concurrently import in_order
 from ionfleet.errors import InvalidDatasetError
 from ionfleet.index import ARRAY_DTYPES, TYPE_MASK, ZLIB, SpectraIndex
 
-CHUNK_BYTES = 32 << 20
-"""Bytes of arrays that are fetched and decoded at a time; with the gaps between them at most twice as many are held."""
+CHUNK_BYTES = 16 << 20
+"""Bytes of arrays that are decoded at a time; fetching them brings in at most twice as many, for the gaps between."""
+CHUNKS_AHEAD = 2
+"""Chunks that are fetched while another is decoded."""
 GAP_BYTES = 64 << 10
 """Arrays that lie nearer to each other than this are fetched by one request."""
 PEAK_BYTES = 16
@@ -83,7 +87,8 @@ def read_peaks(index: SpectraIndex, first: int, stop: int, fetch: Fetch) -> Peak
     """Read the peaks of spectra first ≤ i < stop that have a positive intensity and a finite m/z.
 
     Intensities are converted to float32 before they are compared, so that a kept one is never 0. NaN falls out, +inf
-    stays. Memory: `PEAK_BYTES` a point, and at most some `CHUNK_BYTES`, unless one spectrum alone is larger.
+    stays. Chunks are fetched while others are decoded. Memory: `PEAK_BYTES` a point, and a few times `CHUNK_BYTES`,
+    unless one spectrum alone is larger.
 
     Parameters
     ----------
@@ -92,7 +97,7 @@ def read_peaks(index: SpectraIndex, first: int, stop: int, fetch: Fetch) -> Peak
     first, stop
         Numbers of spectra in the dataset, from 0.
     fetch
-        Returns `length` bytes of the ibd from byte `start`, given as (start, length).
+        Returns `length` bytes of the ibd from byte `start`, given as (start, length); called by several threads.
 
     Raises
     ------
@@ -106,8 +111,8 @@ def read_peaks(index: SpectraIndex, first: int, stop: int, fetch: Fetch) -> Peak
     peaks = Peaks(np.empty(points), np.empty(points, np.float32), np.empty(points, np.uint32), 0, 0)
     shared = _shared_mz(mz, fetch)
     filled = without_mz = 0
-    for start, end, ranges in _chunks(mz, intensity, with_mz=shared is None):
-        fetched = _fetch_ranges(ranges, fetch)
+    chunks = _chunks(mz, intensity, with_mz=shared is None)
+    for start, end, fetched in in_order(partial(_fetch_chunk, fetch), chunks, _chunk_size, CHUNKS_AHEAD):
         chunk = slice(filled, filled + int(intensity.length[start:end].sum()))
         _decode(intensity.part(start, end), fetched, peaks.intensity[chunk])
         if shared is None:
@@ -178,6 +183,15 @@ def _coalesce(offset: Int64, taken: Int64) -> _Ranges:
     start = starts[np.concatenate([[0], breaks + 1])]
     end = ends[np.concatenate([breaks, [len(ends) - 1]])]
     return _Ranges(start, end - start)
+
+
+def _chunk_size(chunk: tuple[int, int, _Ranges]) -> int:
+    return int(chunk[2].length.sum())
+
+
+def _fetch_chunk(fetch: Fetch, chunk: tuple[int, int, _Ranges]) -> tuple[int, int, _Fetched]:
+    start, stop, ranges = chunk
+    return start, stop, _fetch_ranges(ranges, fetch)
 
 
 def _fetch_ranges(ranges: _Ranges, fetch: Fetch) -> _Fetched:

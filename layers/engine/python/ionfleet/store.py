@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from ionfleet.concurrently import in_order
 from ionfleet.errors import TransientError
+
+PIECE_BYTES = 8 << 20
+"""What one request of a `SequentialReader` brings."""
+PIECES_AHEAD = 4
+"""Pieces that a `SequentialReader` has asked for and not given out."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class ObjectStore(Protocol):
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield the objects whose keys begin with `prefix`, in order of their keys."""
 
-    def create(self, key: str, data: bytes | memoryview) -> bool:
+    def create(self, key: str, data: bytes | bytearray | memoryview) -> bool:
         """Write an object that is not there yet; False (and nothing written) where it is."""
 
     def replace(self, key: str, data: bytes, etag: str | None = None) -> bool:
@@ -85,7 +91,7 @@ class MemoryStore:
             if key.startswith(prefix) and info is not None:
                 yield info
 
-    def create(self, key: str, data: bytes | memoryview) -> bool:
+    def create(self, key: str, data: bytes | bytearray | memoryview) -> bool:
         """Write an object that is not there yet; False (and nothing written) where it is."""
         if key in self.objects:
             return False
@@ -141,3 +147,40 @@ class RangeReader(io.RawIOBase):
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
+
+
+class SequentialReader(io.RawIOBase):
+    """A read-only file over an object that is read once from its beginning; the bytes after those are on their way.
+
+    Memory: `PIECES_AHEAD` pieces of `PIECE_BYTES`, and the one at hand. Close it, so that no request is left under way.
+    """
+
+    def __init__(self, store: ObjectStore, key: str, size: int) -> None:
+        super().__init__()
+        self._pieces = _pieces(store, key, size)
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill `buffer` from where the last read ended; return how many bytes were there."""
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        """Wait for the requests under way, and ask for nothing any more."""
+        self._pieces.close()
+        super().close()
+
+
+def _pieces(store: ObjectStore, key: str, size: int) -> Generator[bytes, None, None]:
+    def read(start: int) -> bytes:
+        return store.get_range(key, start, min(PIECE_BYTES, size - start))
+
+    yield from in_order(read, range(0, size, PIECE_BYTES), at_once=PIECES_AHEAD)

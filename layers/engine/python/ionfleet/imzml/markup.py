@@ -22,6 +22,8 @@ _MARKUP = (b"<", b"\xff\xfe", b"\xfe\xff")
 
 Start = Callable[[str, dict[str, str]], None]
 End = Callable[[str], None]
+Follow = Callable[[bytes, int, int], int]
+"""Given bytes, and the start and the stop of the part of them read last, returns up to where it has read on."""
 
 
 class UnreadableError(Exception):
@@ -44,16 +46,28 @@ class MarkupReader:
         self._expat = expat.ParserCreate(intern=self._names)
         self._expat.StartDoctypeDeclHandler = self._refuse_doctype
         self._beginning = b""
+        self._follow: Follow | None = None
+        self._behind = b""
+        self._passed_lines = self._passed = 0
+        self.fed = 0
+        """Bytes of the file that have been read, by whomever."""
 
     def handle(self, start: Start, end: End) -> None:
         """Call these from the next tag on; may itself be called by such a function."""
         self._expat.StartElementHandler = start
         self._expat.EndElementHandler = end
 
+    def follow(self, behind: bytes, read_on: Follow) -> None:
+        """From the next piece of the file on, call this behind these bytes, which may read markup in expat's place.
+
+        What it reads has to be well-formed, and to close what it opens.
+        """
+        self._behind, self._follow = behind, read_on
+
     @property
     def position(self) -> int:
         """Byte of the file that the tag at hand begins at."""
-        return self._expat.CurrentByteIndex
+        return self._expat.CurrentByteIndex + self._passed
 
     def refuse_long(self, text: str) -> UnreadableError:
         """Return the error for an attribute's value that is longer than any that means something."""
@@ -79,17 +93,28 @@ class MarkupReader:
         if size > MAX_FILE:
             message = f"The imzML has {size:,} bytes, more than {MAX_FILE:,}. Split the dataset, or bin its pixels."
             raise UnreadableError("imzml-too-large", message)
-        fed = 0
         while chunk := stream.read(_CHUNK):
             self._beginning = self._beginning or chunk[:60]
-            fed += len(chunk)
-            self._feed(chunk, last=False)
-            self._check_memory(fed)
-        if not fed:
+            self._read(chunk)
+            self._check_memory()
+        if not self.fed:
             raise UnreadableError("empty-imzml", "The imzML file is empty. Upload it again.")
         self._feed(b"", last=True)
 
+    def _read(self, chunk: bytes) -> None:
+        start = 0
+        while self._follow is not None and (found := chunk.find(self._behind, start)) >= 0:
+            stop = found + len(self._behind)
+            self._feed(chunk[start:stop], last=False)
+            read = self._follow(chunk, start, stop)
+            self._passed_lines += chunk.count(b"\n", stop, read)
+            self._passed += read - stop
+            self.fed += read - stop
+            start = read
+        self._feed(chunk[start:], last=False)
+
     def _feed(self, data: bytes, *, last: bool) -> None:
+        self.fed += len(data)
         try:
             self._expat.Parse(data, last)
         except (LookupError, ValueError) as error:
@@ -101,14 +126,14 @@ class MarkupReader:
             if not self._beginning.lstrip(_BEFORE_MARKUP).startswith(_MARKUP):
                 raise self.not_imzml(f"it begins with {self._beginning!r}") from None
             reason = expat.ErrorString(error.code)
-            place = f"line {error.lineno}, column {error.offset + 1}"
+            place = f"byte {self._expat.ErrorByteIndex + self._passed:,} (line {error.lineno + self._passed_lines:,})"
             message = (
                 f"The imzML is not well-formed XML at {place}: {reason}. It is damaged or incomplete: upload it again."
             )
             raise UnreadableError("not-well-formed", message) from None
 
-    def _check_memory(self, fed: int) -> None:
-        if fed - max(self.position, 0) > _MAX_TOKEN:
+    def _check_memory(self) -> None:
+        if self.fed - max(self.position, 0) > _MAX_TOKEN:
             message = (
                 f"A tag of the imzML at byte {self.position:,} has more than {_MAX_TOKEN:,} bytes. Export it again."
             )

@@ -15,6 +15,7 @@ from ionfleet.imzml import terms
 from ionfleet.imzml.checks import Columns, check_arrays, check_grid, check_uuid
 from ionfleet.imzml.header import FileFacts, HeaderBuilder, read_facts
 from ionfleet.imzml.markup import MarkupReader, UnreadableError
+from ionfleet.imzml.repetition import Example, Repetitions, parse
 from ionfleet.imzml.spectrum_list import SpectrumCollector
 from ionfleet.index import DatasetHeader, Polarity, SpectraIndex
 
@@ -113,8 +114,42 @@ class _Document:
         prefix = name[: -len("spectrumList")]
         spectra = SpectrumCollector(self._reader, prefix, facts.groups, self._log, depth=len(ancestors) + 1)
         self._reader.handle(spectra.start, spectra.end)
+        follower = _Follower(self._reader, spectra, prefix, facts)
+        self._reader.follow(follower.behind, follower)
         self._declared = attributes.get("count", "").strip()
         self._parts = facts, spectra
+
+
+class _Follower:
+    """Reads the spectra behind one that expat has read, as far as they are written like one before (`Repetitions`)."""
+
+    def __init__(self, reader: MarkupReader, spectra: SpectrumCollector, prefix: str, facts: FileFacts) -> None:
+        self._reader = reader
+        self._spectra = spectra
+        self._prefix = prefix
+        self._groups = facts.groups
+        self._repetitions = Repetitions(self._understand)
+        self._between = -1
+        self.behind = f"</{prefix}spectrum>".encode()
+
+    def __call__(self, data: bytes, start: int, stop: int) -> int:
+        """Read on from `stop`, if a spectrum has ended there and not only what looks like its end tag."""
+        fed = self._reader.fed
+        if self._spectra.ended != fed - len(self.behind):
+            return stop
+        if self._between == fed - (stop - start):
+            self._repetitions.learn(data[start:stop])
+        read = stop
+        while (found := self._repetitions.match(data, read)) is not None:
+            repetition, numbers, read = found
+            self._spectra.extend(repetition.columns(numbers), len(numbers))
+        self._between = fed + read - stop
+        return read
+
+    def _understand(self, piece: bytes) -> Example | None:
+        log = FindingLog()
+        alone = SpectrumCollector(MarkupReader(), self._prefix, self._groups, log, depth=0)
+        return alone.example() if parse(piece, alone.start, alone.end) and not log.findings() else None
 
 
 def _read(stream: BinaryIO, imzml_size: int, ibd_size: int, ibd_head: bytes, log: FindingLog) -> SpectraIndex | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from ionfleet.findings import FindingLog
 from ionfleet.imzml import terms
 from ionfleet.imzml.header import too_deep
 from ionfleet.imzml.markup import MAX_DEPTH, MAX_TEXT, MarkupReader, UnreadableError
+from ionfleet.imzml.repetition import Example
 from ionfleet.index import ZLIB
 
 MAX_SPECTRA = 5_000_000
@@ -102,11 +103,27 @@ class SpectrumCollector:
         """Terms found at spectra and in the groups that they refer to."""
         self.n_spectra = 0
         """Number of spectra taken in, the one at hand included."""
+        self.ended = -1
+        """Byte of the file that the end tag of the last spectrum begins at."""
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return the columns of the spectra, those only that every spectrum has; `…_encoded` may be `UNSTATED`."""
         complete = {name: values for name, values in self._stated.items() if len(values) == self.n_spectra}
         return {name: np.frombuffer(values, values.typecode) for name, values in (self._columns | complete).items()}
+
+    def example(self) -> Example | None:
+        """Return what the only spectrum came to; None where there are more, or it was not sound."""
+        if self.n_spectra != 1 or not all(self._columns["sound"]):
+            return None
+        columns = {name: values for name, values in (self._columns | self._stated).items() if values}
+        kinds = {name: values.typecode for name, values in columns.items()}
+        return Example(kinds, {name: values[0] for name, values in columns.items()})
+
+    def extend(self, columns: Mapping[str, Iterable[Any]], count: int) -> None:
+        """Take in so many sound spectra, whose terms are those of one before, with the columns of its `example`."""
+        self._make_room(count)
+        for name, values in columns.items():
+            (self._stated if name in self._stated else self._columns)[name].extend(values)
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Take a start tag; most are parameters."""
@@ -141,14 +158,17 @@ class SpectrumCollector:
         return believed
 
     def _start_spectrum(self, _: dict[str, str]) -> None:
-        if self.n_spectra == MAX_SPECTRA:
-            message = f"The imzML has more than {MAX_SPECTRA:,} spectra. Split the dataset, or bin its pixels."
-            raise UnreadableError("too-many-spectra", message)
-        self.n_spectra += 1
+        self._make_room(1)
         self._inside = self._sound = True
         self._spectrum_params = self._params = {}
         self._spectrum_refs = self._refs = {}
         self._arrays = []
+
+    def _make_room(self, count: int) -> None:
+        if self.n_spectra + count > MAX_SPECTRA:
+            message = f"The imzML has more than {MAX_SPECTRA:,} spectra. Split the dataset, or bin its pixels."
+            raise UnreadableError("too-many-spectra", message)
+        self.n_spectra += count
 
     def _start_array(self, _: dict[str, str]) -> None:
         if self._inside and len(self._arrays) < _MAX_ARRAYS:
@@ -182,6 +202,7 @@ class SpectrumCollector:
             self._append_array(role, arrays.get(role, {}), kinds.get(role))
         self._columns["sound"].append(self._sound)
         self._inside = False
+        self.ended = self._reader.position
 
     def _find_array_kind(self, refs: tuple[str, ...], inline: tuple[str, ...]) -> ArrayKind:
         return array_kind(frozenset(inline).union(*(self._groups[ref] for ref in refs)))

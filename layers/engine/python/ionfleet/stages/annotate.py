@@ -12,10 +12,10 @@ from ionfleet.damage import read_intact
 from ionfleet.extraction import Images
 from ionfleet.isotopes import tolerance_windows
 from ionfleet.measure import Measured, Patterns, measure
-from ionfleet.plan import SegmentTask, Stores, read_plan
+from ionfleet.plan import Plan, SegmentTask, Stores, read_plan
 from ionfleet.planning import merge_windows
-from ionfleet.runs import read_ranges
-from ionfleet.stages.common import Report, dataset_grid, measurement, runs_of, segment_key
+from ionfleet.runs import RunRows, read_rows
+from ionfleet.stages.common import Report, dataset_grid, measurement, run_keys, segment_key
 
 IMAGE_ROW_GROUP = 256
 
@@ -44,15 +44,20 @@ def annotate(stores: Stores, task: SegmentTask) -> Report:
     plan = read_plan(stores.work, task.plan)
     ions = read_intact(stores.work, segment_key(task.execution, task.task, "ions.parquet"), IonTable.from_parquet)
     grid = dataset_grid(stores.work, plan.dataset.id)
-    windows = tolerance_windows(ions.mz, plan.configuration.ppm)
-    apart = merge_windows(*windows, gap=0.0)
-    peaks = read_ranges(stores.work, runs_of(stores, plan), *merge_windows(*windows), windows=apart)
+    windows = merge_windows(*tolerance_windows(ions.mz, plan.configuration.ppm), gap=0.0)
+    peaks = read_rows(stores.work, run_keys(plan), _rows(stores, plan, task), windows)
     patterns = Patterns(ions.mz, ions.intensity, ions.target)
     measured, found = measure(peaks, patterns, grid, measurement(plan.configuration))
     images, metrics = _image_table(ions, measured, found), _metrics_table(ions, measured)
     stores.work.create(segment_key(task.execution, task.task, "images.parquet"), parquet_bytes(images, IMAGE_ROW_GROUP))
     stores.work.create(metrics_key, parquet_bytes(metrics))
     return Report(task.task, {"ions": len(ions), "peaks": len(peaks), "kept": len(metrics), "images": len(images)})
+
+
+def _rows(stores: Stores, plan: Plan, task: SegmentTask) -> RunRows:
+    """Read which rows of which runs are the segment's."""
+    key = segment_key(task.execution, task.task, "rows")
+    return read_intact(stores.work, key, lambda data: RunRows.from_bytes(data, len(plan.runs), task.peaks))
 
 
 def _metrics_table(ions: IonTable, measured: Measured) -> pa.Table:

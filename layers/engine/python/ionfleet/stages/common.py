@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from ionfleet.concurrently import in_order
 from ionfleet.configuration import ResolvedConfiguration
 from ionfleet.damage import read_intact
 from ionfleet.databases import Database
@@ -14,6 +16,8 @@ from ionfleet.measure import Settings
 from ionfleet.plan import Plan, Stores, Task
 from ionfleet.runs import RunIndex, index_key, run_key
 from ionfleet.store import ObjectStore
+
+Parsed = TypeVar("Parsed")
 
 PARTITION_COUNTS = ("tasks", "peaks", "distinct_ions", "without_pattern", "ions")
 """What merge needs to know of what partition found."""
@@ -70,16 +74,35 @@ def dataset_grid(work: ObjectStore, dataset: str) -> Grid:
     return read_intact(work, spectra_key(dataset), Grid.read)
 
 
-def runs_of(stores: Stores, plan: Plan) -> list[tuple[str, RunIndex]]:
-    """Return key and index of every run of a job's dataset, in the order of their spectra."""
-    dataset = plan.dataset.id
-    return [
-        (
-            run_key(dataset, run.first, run.stop),
-            read_intact(stores.work, index_key(dataset, run.first, run.stop), RunIndex.from_bytes),
-        )
-        for run in plan.runs
-    ]
+def run_keys(plan: Plan) -> list[str]:
+    """Return the key of every run of a job's dataset, in the order of their spectra."""
+    return [run_key(plan.dataset.id, run.first, run.stop) for run in plan.runs]
+
+
+def run_indexes(work: ObjectStore, plan: Plan) -> list[RunIndex]:
+    """Read the index of every run of a job's dataset, in the order of their spectra."""
+    return read_all(work, [index_key(plan.dataset.id, run.first, run.stop) for run in plan.runs], RunIndex.from_bytes)
+
+
+def read_all(work: ObjectStore, keys: Iterable[str], parse: Callable[[bytes], Parsed]) -> list[Parsed]:
+    """Return what `parse` makes of objects of the work bucket, in their order, several of them read at a time.
+
+    Raises
+    ------
+    DamagedObjectError
+        It makes nothing of one of them; the message names the key.
+
+    """
+    return list(in_order(lambda key: read_intact(work, key, parse), keys))
+
+
+def create_all(store: ObjectStore, objects: Iterable[tuple[str, bytes]]) -> int:
+    """Write objects, given by key and bytes, several at a time; return how many.
+
+    The next ones are made in the caller's thread meanwhile.
+    """
+    created = in_order(lambda each: store.create(*each), objects, lambda each: len(each[1]))
+    return sum(1 for _ in created)
 
 
 def manifest_lines(tasks: Iterable[Task]) -> bytes:
@@ -88,7 +111,7 @@ def manifest_lines(tasks: Iterable[Task]) -> bytes:
 
 
 def segment_key(execution: str, task: int, kind: str) -> str:
-    """Return the key of an object of a segment: `ions.parquet`, `metrics.parquet` or `images.parquet`."""
+    """Return the key of an object of a segment: `ions.parquet`, `rows`, `metrics.parquet` or `images.parquet`."""
     return f"jobs/{execution}/segments/{task:06d}.{kind}"
 
 

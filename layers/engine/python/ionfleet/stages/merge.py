@@ -23,7 +23,8 @@ from ionfleet.stages.common import (
     PARTITION_COUNTS,
     job_database,
     manifest_lines,
-    runs_of,
+    read_all,
+    run_indexes,
     segment_key,
     table_key,
 )
@@ -71,10 +72,11 @@ def merge(stores: Stores, plan_key: str) -> StageTasks:
 
 def _read_segments(stores: Stores, plan: Plan, segments: int) -> pa.Table:
     """Read the metrics of all segments, with the segment each ion came from."""
-    parts = []
-    for number in range(segments):
-        part = read_intact(stores.work, segment_key(plan.execution, number, "metrics.parquet"), read_table)
-        parts.append(part.append_column("segment", pa.array(np.full(len(part), number, np.int32))))
+    keys = [segment_key(plan.execution, number, "metrics.parquet") for number in range(segments)]
+    parts = [
+        part.append_column("segment", pa.array(np.full(len(part), number, np.int32)))
+        for number, part in enumerate(read_all(stores.work, keys, read_table))
+    ]
     return pa.concat_tables(parts).combine_chunks()
 
 
@@ -124,7 +126,7 @@ def _write_tables(stores: Stores, plan: Plan, metrics: pa.Table, annotations: pa
 def _write_pixels(stores: Stores, plan: Plan, annotations: pa.Table, images: pa.Table) -> dict[str, int]:
     """Write what is told of pixels, and which ions share them; return how many of each database were compared."""
     acquisition = read_intact(stores.work, spectra_key(plan.dataset.id), Acquisition.read)
-    pixels = pixel_table(acquisition, [index for _, index in runs_of(stores, plan)])
+    pixels = pixel_table(acquisition, run_indexes(stores.work, plan))
     stores.work.create(table_key(plan.execution, "diagnostics.parquet"), parquet_bytes(pixels))
     pairs, compared = colocalize(stores, plan, acquisition.grid, annotations, images)
     stores.work.create(table_key(plan.execution, "colocalization.parquet"), parquet_bytes(pairs))

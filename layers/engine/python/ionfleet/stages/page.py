@@ -13,7 +13,7 @@ from ionfleet.plan import Plan, Stores
 from ionfleet.report import scripts
 from ionfleet.report.content import annotation_columns, dataset_facts
 from ionfleet.report.packs import ions_per_pack
-from ionfleet.stages.common import dataset_index, runs_of, table_key
+from ionfleet.stages.common import dataset_index, run_indexes, table_key
 
 
 def write_page_data(
@@ -44,4 +44,4 @@ def packs_of_ions(images: pa.Table, size: int) -> dict[str, int]:
 
 def _tic(stores: Stores, plan: Plan) -> npt.NDArray[np.float32]:
     """Return the summed intensity of every spectrum, as the sort tasks found it."""
-    return np.concatenate([index.tic for _, index in runs_of(stores, plan)])
+    return np.concatenate([index.tic for index in run_indexes(stores.work, plan)])

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from ionfleet.chunks import IonTable
-from ionfleet.damage import read_counts, read_intact
+from ionfleet.damage import read_counts
 from ionfleet.errors import InvalidDatasetError
 from ionfleet.isotopes import tolerance_windows
 from ionfleet.plan import UNBOUNDED, Plan, SegmentTask, SizedTasks, Stores, read_plan
-from ionfleet.planning import Density, cut_segments, fitting_mb
-from ionfleet.stages.common import manifest_lines, runs_of, segment_key
+from ionfleet.planning import (
+    SEGMENTS_AT_ONCE,
+    Density,
+    Segment,
+    cut_range,
+    cut_segments,
+    fitting_mb,
+    merge_windows,
+)
+from ionfleet.runs import RunIndex, rows_to_read
+from ionfleet.stages.common import create_all, manifest_lines, read_all, run_indexes, segment_key
 
 
 def partition(stores: Stores, plan_key: str) -> SizedTasks:
-    """Cut the ions of a job into m/z segments; write each segment's ions, then the manifest, then the partition.
+    """Cut the ions of a job into m/z segments; write each one's rows and ions, then the manifest, then the partition.
 
     Raises
     ------
@@ -33,22 +44,21 @@ def partition(stores: Stores, plan_key: str) -> SizedTasks:
     done = stores.work.head(key)
     if done is not None:
         return stage.model_copy(update={"tasks": read_counts(stores.work, key, "tasks")["tasks"]})
-    runs = [index for _, index in runs_of(stores, plan)]
+    runs = run_indexes(stores.work, plan)
     density = Density.of(runs)
     if not density.peaks:
         raise InvalidDatasetError(
             f"No spectrum of {plan.dataset.imzml.key} has a peak with an intensity above 0. "
             "Check that the ibd belongs to the imzML, and how the dataset was exported."
         )
-    everything = IonTable.union([read_intact(stores.work, chunk.key, IonTable.from_parquet) for chunk in plan.chunks])
+    keys = [chunk.key for chunk in plan.chunks]
+    everything = IonTable.union(read_all(stores.work, keys, IonTable.from_parquet))
     ions = in_range(everything, float(density.mz[0]), float(density.mz[-1]))
     lower, upper = tolerance_windows(ions.mz, plan.configuration.ppm)
     wanted = plan.configuration.planning.segment_peaks
     spectra = plan.dataset.spectra
     segments = cut_segments(lower, upper, density, sizes[0], wanted, spectra, sizes[-1])
-    for number, segment in enumerate(segments):
-        table = ions.take(np.arange(segment.first, segment.stop))
-        stores.work.create(segment_key(plan.execution, number, "ions.parquet"), table.to_parquet())
+    create_all(stores.work, _segment_objects(plan.execution, segments, ions, (lower, upper), runs))
     tasks = [
         SegmentTask(
             execution=plan.execution,
@@ -64,6 +74,24 @@ def partition(stores: Stores, plan_key: str) -> SizedTasks:
     stores.work.create(stage.manifest, manifest_lines(tasks))
     stores.work.create(key, json.dumps(_facts(plan, everything, ions, density, len(tasks))).encode())
     return stage.model_copy(update={"tasks": len(tasks)})
+
+
+def _segment_objects(
+    execution: str,
+    segments: Sequence[Segment],
+    ions: IonTable,
+    windows: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+    runs: Sequence[RunIndex],
+) -> Iterator[tuple[str, bytes]]:
+    """Yield key and bytes of what segments are annotated by: the rows to read of the runs, and the ions."""
+    lower, upper = windows
+    for first, stop in cut_range(len(segments), SEGMENTS_AT_ONCE):
+        slices = [slice(segment.first, segment.stop) for segment in segments[first:stop]]
+        found = rows_to_read(runs, [merge_windows(lower[part], upper[part]) for part in slices])
+        for number, part, rows in zip(range(first, stop), slices, found, strict=True):
+            table = ions.take(np.arange(part.start, part.stop))
+            yield segment_key(execution, number, "rows"), rows.to_bytes()
+            yield segment_key(execution, number, "ions.parquet"), table.to_parquet()
 
 
 def in_range(ions: IonTable, lowest: float, highest: float) -> IonTable:

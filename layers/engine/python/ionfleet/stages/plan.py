@@ -14,7 +14,7 @@ from ionfleet.chunks import chunk_key
 from ionfleet.configuration import ResolvedConfiguration
 from ionfleet.costs import JobCost
 from ionfleet.databases import Database
-from ionfleet.estimate import Deployment, PlanFacts, check_budget, expected_annotations, to_estimate
+from ionfleet.estimate import Deployment, Expectation, PlanFacts, check_budget, expect_unseen, to_estimate
 from ionfleet.findings import Finding
 from ionfleet.forecast import cheapest
 from ionfleet.index import SpectraIndex
@@ -46,8 +46,9 @@ from ionfleet.planning import (
     render_task_ions,
 )
 from ionfleet.runs import covering_runs, existing_runs
+from ionfleet.sampling import expect, sample_peaks
 from ionfleet.stages.common import instrument, manifest_lines
-from ionfleet.store import ObjectInfo
+from ionfleet.store import ObjectInfo, ObjectStore
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,11 @@ def write_plan(stores: Stores, request: PlanRequest) -> Plan:
     work, execution = stores.work, request.execution
     present = existing_runs(work, request.dataset_id)
     chunks = _chunks(request)
+    expectation = _expectation(stores.input, request, chunks)
     known = {info.key for info in work.list("isotopes/")}
     missing_chunks = [number for number, chunk in enumerate(chunks) if chunk.key not in known]
-    cut = _cheapest_cut(request, present, chunks, len(missing_chunks))
-    plan = _make_plan(request, cut, chunks, len(missing_chunks))
+    cut = _cheapest_cut(request, present, chunks, len(missing_chunks), expectation)
+    plan = _make_plan(request, cut, chunks, len(missing_chunks), expectation)
     check_budget(plan.estimate, request.configuration.max_cost_usd, plan.dataset.name)
     isotope_tasks = [
         IsotopeTask(execution=execution, plan=plan.key, stage="isotopes", task=task, chunk=chunk)
@@ -129,6 +131,7 @@ def plan_facts(
     sort_tasks: int,
     isotope_tasks: int,
     annotate_mb: int,
+    expectation: Expectation,
 ) -> PlanFacts:
     """Return what a job's cost is estimated from.
 
@@ -140,13 +143,12 @@ def plan_facts(
         How many runs and chunks are not there yet; each is taken to be as large as the others.
     annotate_mb
         Memory of an annotate function.
+    expectation
+        Of the plan.
 
     """
-    modifiers = modifier_table(configuration.ions)
-    formulas = sum(chunk.stop - chunk.first for chunk in chunks)
-    ions, targets = formulas * modifiers.pairs_per_formula, formulas * len(modifiers.targets)
+    formulas, ions, targets = _counts(configuration, chunks)
     segment_peaks, pixels = configuration.planning.segment_peaks, dataset.width * dataset.height
-    shown = expected_annotations(targets, dataset.points, dataset.spectra)
     return PlanFacts(
         imzml_bytes=dataset.imzml.size,
         spectra=dataset.spectra,
@@ -162,22 +164,56 @@ def plan_facts(
         runs=len(runs),
         chunks=len(chunks),
         annotate_tasks=expected_segments(dataset.points, ions, dataset.spectra, annotate_mb, segment_peaks),
-        shown=shown,
-        render_tasks=math.ceil(shown / render_task_ions(pixels)),
+        hits=expectation.hits,
+        shown=expectation.shown,
+        render_tasks=math.ceil(expectation.shown / render_task_ions(pixels)),
         peaks=configuration.isotope_peaks,
-        ppm=configuration.ppm,
     )
+
+
+def _counts(configuration: ResolvedConfiguration, chunks: Sequence[IsotopeChunk]) -> tuple[int, int, int]:
+    """Return how many formulas a job has, how many ions at most, and how many targets."""
+    modifiers = modifier_table(configuration.ions)
+    formulas = sum(chunk.stop - chunk.first for chunk in chunks)
+    return formulas, formulas * modifiers.pairs_per_formula, formulas * len(modifiers.targets)
 
 
 def facts_of(plan: Plan) -> PlanFacts:
     """Return what the cost of a plan was estimated from."""
     tasks = plan.sort.tasks, plan.isotopes.tasks
     annotate_mb = plan.deployment.memory_mb["annotate"]
-    return plan_facts(plan.dataset, plan.configuration, plan.runs, plan.chunks, *tasks, annotate_mb)
+    return plan_facts(plan.dataset, plan.configuration, plan.runs, plan.chunks, *tasks, annotate_mb, plan.expectation)
+
+
+def _expectation(store: ObjectStore, request: PlanRequest, chunks: Sequence[IsotopeChunk]) -> Expectation:
+    """Sample the dataset, and tell what the job will come to."""
+    ibd, configuration = request.files.ibd.key, request.configuration
+    sample = sample_peaks(request.index, lambda start, length: store.get_range(ibd, start, length))
+    formulas, ions, targets = _counts(configuration, chunks)
+    if not sample.spectra or not formulas:
+        points, spectra = request.index.header.n_points, len(request.index)
+        return expect_unseen(points, spectra, ions, targets, configuration.isotope_peaks, configuration.ppm)
+    return expect(
+        sample,
+        len(request.index),
+        [formula for _, database in request.databases for formula in _formulas(database, configuration)],
+        configuration.ions,
+        charge=configuration.charge,
+        peaks=configuration.isotope_peaks,
+        ppm=configuration.ppm,
+    )
+
+
+def _formulas(database: Database, configuration: ResolvedConfiguration) -> Sequence[str]:
+    return database.select_classes(configuration.molecule_classes).formulas
 
 
 def _cheapest_cut(
-    request: PlanRequest, present: Mapping[int, int], chunks: Sequence[IsotopeChunk], isotope_tasks: int
+    request: PlanRequest,
+    present: Mapping[int, int],
+    chunks: Sequence[IsotopeChunk],
+    isotope_tasks: int,
+    expectation: Expectation,
 ) -> _Cut:
     """Cut a job for the sizes of its functions that are estimated to be the cheapest."""
     dataset, configuration = _facts(request), request.configuration
@@ -185,7 +221,7 @@ def _cheapest_cut(
     def facts(deployment: Deployment) -> PlanFacts:
         runs, missing = _cut_runs(request, deployment, present)
         tasks, annotate_mb = (len(missing), isotope_tasks), deployment.memory_mb["annotate"]
-        return plan_facts(dataset, configuration, runs, chunks, *tasks, annotate_mb)
+        return plan_facts(dataset, configuration, runs, chunks, *tasks, annotate_mb, expectation)
 
     deployment, made = cheapest(request.deployment, facts)
     return _Cut(deployment, *_cut_runs(request, deployment, present), made.cost)
@@ -213,13 +249,15 @@ def _sort_tasks(request: PlanRequest, plan: Plan, cut: _Cut) -> list[SortTask]:
             task=task,
             first=first,
             stop=stop,
-            memory_mb=fitting_mb(projected_sort_mb(int(ends[stop] - ends[first])), sizes),
+            memory_mb=fitting_mb(projected_sort_mb(int(ends[stop] - ends[first]), len(request.index)), sizes),
         )
         for task, (first, stop) in enumerate(cut.missing)
     ]
 
 
-def _make_plan(request: PlanRequest, cut: _Cut, chunks: list[IsotopeChunk], isotope_tasks: int) -> Plan:
+def _make_plan(
+    request: PlanRequest, cut: _Cut, chunks: list[IsotopeChunk], isotope_tasks: int, expectation: Expectation
+) -> Plan:
     """Write down what is known of the job, with what it will cost."""
     execution, deployment = request.execution, cut.deployment
     sort_width = deployment.concurrency.get("sort", UNBOUNDED)
@@ -242,6 +280,7 @@ def _make_plan(request: PlanRequest, cut: _Cut, chunks: list[IsotopeChunk], isot
         sort=SizedTasks(tasks=len(cut.missing), manifest=f"manifests/{execution}/sort.jsonl", width=sort_width),
         isotopes=StageTasks(tasks=isotope_tasks, manifest=f"manifests/{execution}/isotopes.jsonl"),
         deployment=deployment,
+        expectation=expectation,
         estimate=to_estimate(cut.cost, deployment),
         findings=tuple(request.findings),
     )
@@ -250,8 +289,7 @@ def _make_plan(request: PlanRequest, cut: _Cut, chunks: list[IsotopeChunk], isot
 def _chunks(request: PlanRequest) -> list[IsotopeChunk]:
     settings, model = request.configuration.ions, instrument(request.configuration)
     each = modifier_table(settings).pairs_per_formula  # refuses impossible adducts before anything is written
-    classes = request.configuration.molecule_classes
-    formulas_of = [database.select_classes(classes).formulas for _, database in request.databases]
+    formulas_of = [_formulas(database, request.configuration) for _, database in request.databases]
     check_ions(sum(map(len, formulas_of)), each, model.peaks)
     wanted = request.configuration.planning.isotope_task_formulas or ISOTOPE_TASK_FORMULAS
     size = min(wanted, max(1, ISOTOPE_TASK_IONS // each))

@@ -47,7 +47,7 @@ from ionfleet.status import (
     report_job,
     report_waiting,
 )
-from ionfleet.store import ObjectInfo, ObjectStore, RangeReader
+from ionfleet.store import ObjectInfo, ObjectStore, SequentialReader
 from ionfleet.text import shortened
 from ionfleet.uploads import (
     ConfigurationFile,
@@ -60,8 +60,6 @@ from ionfleet.uploads import (
     understand,
 )
 
-READ_AHEAD = 8 * 2**20
-"""Bytes of the imzML that one request fetches."""
 UUID_BYTES = 16
 """At the beginning of every ibd."""
 
@@ -277,9 +275,8 @@ def _read_index(stores: Stores, pair: _Pair) -> SpectraIndex:
     key = f"datasets/{pair.dataset}/index.parquet"
     if stores.work.head(key) is not None:
         return read_intact(stores.work, key, SpectraIndex.read)
-    reader = RangeReader(stores.input, pair.imzml.key, pair.imzml.size)
     uuid = stores.input.get_range(pair.ibd.key, 0, UUID_BYTES)
-    with io.BufferedReader(reader, READ_AHEAD) as stream:
+    with io.BufferedReader(SequentialReader(stores.input, pair.imzml.key, pair.imzml.size)) as stream:
         index, findings = inspect_imzml(stream, pair.imzml.size, pair.ibd.size, uuid)
     _check_unchanged(stores.input, pair.imzml, pair.ibd)
     if index is None:

@@ -17,7 +17,7 @@ from ionfleet.images import dense_image, encode_png, grey_alpha
 from ionfleet.parquet import read_table
 from ionfleet.plan import Plan, RenderTask, Stores, read_plan
 from ionfleet.report.packs import PackWriter
-from ionfleet.stages.common import Report, dataset_grid, segment_key, table_key
+from ionfleet.stages.common import Report, create_all, dataset_grid, segment_key, table_key
 from ionfleet.stages.page import pack_size, packs_of_ions
 from ionfleet.store import ObjectMissingError, RangeReader
 
@@ -37,36 +37,43 @@ class StoredImage:
 def render(stores: Stores, task: RenderTask) -> Report:
     """Write every isotope image of some annotations: as PNG named after formula, modifier, peak; and for the page."""
     plan = read_plan(stores.work, task.plan)
-    grid = dataset_grid(stores.work, plan.dataset.id)
     chosen = read_intact(stores.work, table_key(plan.execution, "images.parquet"), read_table)
-    sampled, metaspace = grid.mask, plan.configuration.compatibility == "metaspace"
-    packs = _pack_writer(stores, plan, chosen, task)
-    written = 0
+    files = _files(stores, plan, chosen, task)
+    create_all(stores.results, ((plan.results_prefix + path, data) for path, data in files))
+    images = pc.sum(chosen.column("images").slice(task.first, task.stop - task.first)).as_py()
+    return Report(task.task, {"images": images or 0})
+
+
+def _files(stores: Stores, plan: Plan, chosen: pa.Table, task: RenderTask) -> Iterator[tuple[str, bytes]]:
+    """Yield path below the job's results and bytes of each file."""
+    grid, metaspace = dataset_grid(stores.work, plan.dataset.id), plan.configuration.compatibility == "metaspace"
+    sampled, whole_packs = grid.mask, list[tuple[str, bytes]]()
+    packs = PackWriter(plan.dataset.pixels, _expected(plan, chosen, task), lambda *file: whole_packs.append(file))
     for segment, names in _names(chosen.slice(task.first, task.stop - task.first)).items():
         for image in read_images(stores, plan.execution, segment, set(names)):
             dense = dense_image(grid, image.pixel, image.intensity)
             data = encode_png(grey_alpha(dense, sampled, metaspace=metaspace))
             for name in names[image.ion]:
-                stores.results.create(f"{plan.results_prefix}ion_images/{name}_{image.isotope}.png", data)
-                written += 1
+                yield f"ion_images/{name}_{image.isotope}.png", data
             packs.add(image.ion, image.isotope, image.pixel, image.intensity)
+            yield from whole_packs
+            whole_packs.clear()
     packs.close()
-    return Report(task.task, {"images": written})
 
 
-def _pack_writer(stores: Stores, plan: Plan, images: pa.Table, task: RenderTask) -> PackWriter:
-    """Expect the images of the ions whose first row is one of the task's; tasks are cut at the borders of packs."""
+def _expected(plan: Plan, images: pa.Table, task: RenderTask) -> dict[str, tuple[int, int]]:
+    """Return pack and number of images of the ions whose first row is one of the task's.
+
+    Tasks are cut at the borders of packs.
+    """
     packs = packs_of_ions(images, pack_size(plan))
     before = set(images.column("ion_formula").slice(0, task.first).to_pylist())
     rows = images.slice(task.first, task.stop - task.first).select(["ion_formula", "images"]).to_pylist()
-    expected = {
+    return {
         row["ion_formula"]: (packs[row["ion_formula"]], row["images"])
         for row in rows
         if row["ion_formula"] not in before
     }
-    return PackWriter(
-        plan.dataset.pixels, expected, lambda path, data: stores.results.create(f"{plan.results_prefix}{path}", data)
-    )
 
 
 def _names(chosen: pa.Table) -> dict[int, dict[str, list[str]]]:

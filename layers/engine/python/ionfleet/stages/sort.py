@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from ionfleet.index import SpectraIndex
+from ionfleet.damage import read_intact
+from ionfleet.index import Grid, SpectraIndex, spectra_key
 from ionfleet.plan import SortTask, Stores, read_plan
-from ionfleet.runs import encode_run, index_key, index_run, run_key, sort_peaks
+from ionfleet.runs import RunIndex, SortedPeaks, encode_run, index_key, index_run, run_key, sort_peaks
 from ionfleet.spectra import Fetch, read_peaks
-from ionfleet.stages.common import Report, dataset_index
+from ionfleet.stages.common import Report
 from ionfleet.store import ObjectStore
 
 
@@ -18,27 +20,35 @@ def sort_spectra(stores: Stores, task: SortTask) -> Report:
     dataset = plan.dataset
     if stores.work.head(index_key(dataset.id, task.first, task.stop)) is not None:
         return Report(task.task, done_before=True)
-    index = dataset_index(stores.work, dataset.id)
+
+    def own_rows(data: bytes) -> tuple[SpectraIndex, npt.NDArray[np.uint32]]:
+        rows = SpectraIndex.read(data, (task.first, task.stop))
+        return rows, Grid.read(data).pixel[task.first : task.stop].copy()
 
     def fetch(start: int, length: int) -> bytes:
         return stores.input.get_range(dataset.ibd.key, start, length)
 
-    peaks = sort_range(stores.work, dataset.id, index, task.first, task.stop, fetch)
+    peaks = sort_range(stores.work, dataset.id, *read_intact(stores.work, spectra_key(dataset.id), own_rows), fetch)
     return Report(task.task, {"spectra": task.stop - task.first, "peaks": peaks})
 
 
-def sort_range(work: ObjectStore, dataset: str, index: SpectraIndex, first: int, stop: int, fetch: Fetch) -> int:
-    """Write the run of spectra first ≤ i < stop, then its index; return the number of peaks.
+def sort_range(work: ObjectStore, dataset: str, rows: SpectraIndex, pixel: npt.NDArray[np.uint32], fetch: Fetch) -> int:
+    """Write the run of some spectra, then its index; return the number of peaks.
 
-    `fetch(start, length)` returns bytes of the ibd.
+    `rows` are the spectra, `pixel` has the pixel of each; `fetch(start, length)` returns bytes of the ibd.
     """
-    pixels = index.geometry().pixel
-    rows = index.rows(first, stop)
-    peaks = read_peaks(rows, first, stop, fetch)
-    with np.errstate(over="ignore"):  # a sum beyond float32 is infinite
-        tic = np.bincount(peaks.spectrum - first, peaks.intensity, stop - first).astype(np.float32)
-    run = sort_peaks(peaks.mz, peaks.intensity, pixels[peaks.spectrum])
-    dropped = int(rows.mz_length.sum()) - len(run)
+    first, stop = rows.first, rows.first + len(rows)
+    run, index = _sorted(rows, pixel, fetch)
     work.create(run_key(dataset, first, stop), encode_run(run))
-    work.create(index_key(dataset, first, stop), index_run(run, dropped, tic).to_bytes())
+    work.create(index_key(dataset, first, stop), index.to_bytes())
     return len(run)
+
+
+def _sorted(rows: SpectraIndex, pixel: npt.NDArray[np.uint32], fetch: Fetch) -> tuple[SortedPeaks, RunIndex]:
+    """Return a run and its index; the peaks as they were read are forgotten by then."""
+    peaks = read_peaks(rows, rows.first, rows.first + len(rows), fetch)
+    spectrum = peaks.spectrum - rows.first
+    with np.errstate(over="ignore"):  # a sum beyond float32 is infinite
+        tic = np.bincount(spectrum, peaks.intensity, len(rows)).astype(np.float32)
+    run = sort_peaks(peaks.mz, peaks.intensity, pixel[spectrum])
+    return run, index_run(run, int(rows.mz_length.sum()) - len(run), tic)
