@@ -7,12 +7,6 @@
 #define MOST_LEVELS 126
 #define OUTSIDE 127
 
-/* The threshold of a level, rounded in two steps. */
-static float threshold(float highest, int64_t step, int64_t levels) {
-    const float product = highest * (float)step;
-    return product / (float)levels;
-}
-
 /* For every entry of images, one after the other, how many of the thresholds highest * i / levels, 0 <= i < levels, lie
  * below its value; none do in an image whose highest value is infinite. Thresholds ascend, so that a first guess, which
  * is off by one at most, has only to be moved. */
@@ -21,15 +15,23 @@ void exceeded_levels(int64_t images, const int64_t *ends, const float *value, in
         float highest = 0;
         for (int64_t at = i; at < ends[image]; at++)
             highest = value[at] > highest ? value[at] : highest;
+        if (!isfinite(highest)) {
+            memset(level + i, 0, (size_t)(ends[image] - i));
+            i = ends[image];
+            continue;
+        }
+        float threshold[MOST_LEVELS];
+        for (int64_t step = 0; step < levels; step++) {
+            const float product = highest * (float)step; /* rounded before it is divided */
+            threshold[step] = product / (float)levels;
+        }
+        const float scale = (float)levels / highest;
         for (; i < ends[image]; i++) {
-            if (!isfinite(highest)) {
-                level[i] = 0;
-                continue;
-            }
-            int64_t guess = (int64_t)(value[i] / highest * (float)levels);
-            while (guess < levels && value[i] > threshold(highest, guess, levels))
+            const float scaled = value[i] * scale;
+            int64_t guess = scaled < (float)levels ? (int64_t)scaled : levels;
+            while (guess < levels && value[i] > threshold[guess])
                 guess++;
-            while (guess > 0 && !(value[i] > threshold(highest, guess - 1, levels)))
+            while (guess > 0 && !(value[i] > threshold[guess - 1]))
                 guess--;
             level[i] = (int8_t)guess;
         }

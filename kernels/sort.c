@@ -49,15 +49,20 @@ static int in_order(int64_t count, const record *records, uint64_t *lowest, uint
     return ordered;
 }
 
-/* Sort records by their keys; each level of the recursion looks at the next digit of what is left of their range. */
-static void sort_records(int64_t count, record *records, record *spare) {
-    if (count <= FEW) {
+/* Sort records by their keys; each level of the recursion looks at the next digit of what is left of their range, and
+ * moves them to the other place. They are to end where they are if they are at `home`, else in the other place. */
+static void sort_records(int64_t count, record *records, record *other, int home) {
+    uint64_t low, high;
+    int sorted = count <= FEW;
+    if (sorted)
         sort_few(count, records);
+    else
+        sorted = in_order(count, records, &low, &high);
+    if (sorted) {
+        if (!home)
+            memcpy(other, records, (size_t)count * sizeof *records);
         return;
     }
-    uint64_t low, high;
-    if (in_order(count, records, &low, &high))
-        return;
     int shift = 0;
     while ((high - low) >> shift >= BUCKETS)
         shift++;
@@ -69,13 +74,12 @@ static void sort_records(int64_t count, record *records, record *spare) {
         starts[bucket + 1] += starts[bucket];
     }
     for (int64_t i = 0; i < count; i++)
-        spare[next[(records[i].key - low) >> shift]++] = records[i];
-    memcpy(records, spare, (size_t)count * sizeof *records);
-    if (shift == 0)
-        return;
-    for (int bucket = 0; bucket < BUCKETS; bucket++) {
+        other[next[(records[i].key - low) >> shift]++] = records[i];
+    if (shift == 0 && home)
+        memcpy(records, other, (size_t)count * sizeof *records);
+    for (int bucket = 0; shift && bucket < BUCKETS; bucket++) {
         const int64_t start = starts[bucket];
-        sort_records(starts[bucket + 1] - start, records + start, spare);
+        sort_records(starts[bucket + 1] - start, other + start, records + start, !home);
     }
 }
 
@@ -87,7 +91,7 @@ void sort_peaks(int64_t peaks, const double *mz, const float *intensity, const u
         memcpy(&records[i].intensity, &intensity[i], sizeof *intensity);
         records[i].pixel = pixel[i];
     }
-    sort_records(peaks, records, spare);
+    sort_records(peaks, records, spare, 1);
     for (int64_t i = 0; i < peaks; i++) {
         mz_out[i] = mz_of(records[i].key);
         memcpy(&intensity_out[i], &records[i].intensity, sizeof *intensity);
