@@ -324,7 +324,7 @@ def ion_mzs(ions: Sequence[str], charge: int) -> NDArray[np.float64]:
         if not tokens or "".join(tokens) != ion:
             raise InvalidIonError(f"{ion!r} is not an ion formula")
         # fsum rounds once, so that the last bit is the same for every version of Python.
-        return math.fsum(token_masses[token] for token in tokens)
+        return math.fsum([token_masses[token] for token in tokens])
 
     masses = np.fromiter((mass(ion) for ion in ions), np.float64, count=len(ions))
     mzs: NDArray[np.float64] = (masses - charge * ELECTRON_MASS) / abs(charge)

@@ -80,6 +80,7 @@ def database_metrics(
 
     """
     pairs = ion_pairs(database.formulas, 0, len(database.formulas), settings)
+    valid = pc.is_valid(pairs.ion).to_numpy(zero_copy_only=False)
     table = modifier_table(settings)
     ions = measured.column("ion").combine_chunks()
     place = np.asarray(pc.index_in(pairs.ion, ions).fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
@@ -105,8 +106,8 @@ def database_metrics(
     columns |= {name: pa.array(column, mask=np.isnan(column)) for name, column in last.items()}
     return DatabaseMetrics(
         table=pa.table(columns),
-        targets=int((pairs.is_target & (pairs.ion_id >= 0)).sum()),
-        decoys=int((~pairs.is_target & (pairs.ion_id >= 0)).sum()),
+        targets=int((pairs.is_target & valid).sum()),
+        decoys=int((~pairs.is_target & valid).sum()),
         invalid=[(ion.formula, ion.modifier, ion.reason) for ion in pairs.invalid()],
     )
 
