@@ -155,4 +155,5 @@ def stage_seconds(
         return 0.0
     starting = init_ms(stage) / 1000 if machine.cold else 0.0
     each = work_of(stage, tasks, used, memory_mb, machine).seconds / tasks
-    return machine.stage_seconds + starting + math.ceil(tasks / width) * each
+    answering = used["reads"] / machine.reads_per_second
+    return machine.stage_seconds + starting + max(math.ceil(tasks / width) * each, answering)
