@@ -95,8 +95,9 @@ bench: install ## time the kernels, the local cloud's objects and whole runs, ea
 # Each in its own: CASES="huge", "doublings" or "index".
 CASES ?= index huge doublings
 
-bench-large: install ## large datasets: their memory, the index of a million spectra, how costs grow (an hour)
+bench-large: install ## large datasets: their memory, the index of a million spectra, how costs grow, the estimate of the largest (an hour)
 	@$(BIN)/python bench/large.py $(CASES)
+	@$(BIN)/python bench/agreement.py huge
 
 bench-page: .venv/dev.stamp ## open the page of 5,000 annotations of 500×500 pixels: time and memory (needs Chromium)
 	@$(BIN)/python bench/page.py

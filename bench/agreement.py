@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from large import HUGE
 from shapes import Measured, Shape, local_deployment, measured
 
 from ionfleet.estimate import PlanFacts, drivers, expected
@@ -21,11 +22,7 @@ SHAPES = {
     "demo": Shape("48×48, 0.4 million peaks, 3,774 formulas", DEMO, 3_774),
     "small": Shape("60×60, 3 million peaks, 11,592 formulas", Simulation(width=60, height=60), 11_592),
     "large": Shape("200×200, 65 million peaks, 1,500 formulas", LARGE, 1_500),
-    "huge": Shape(
-        "1000×1000, 200 million peaks, 2,000 formulas",
-        Simulation(width=1000, height=1000, peaks_per_spectrum=222, matrix_peaks=40, ions=200, seed=8),
-        2_000,
-    ),
+    "huge": Shape("1000×1000, 200 million peaks, 2,000 formulas", HUGE.simulation, HUGE.formulas),
 }
 """Datasets by name; `huge` takes the better part of an hour."""
 

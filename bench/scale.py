@@ -79,7 +79,7 @@ class Limits:
     transition_burst: float = 5_000
     lambda_burst: int = 1_000
     lambda_ramp_seconds: float = 10
-    reads: float = 5_500
+    reads: float = LAMBDA.reads_per_second
     writes: float = 3_500
     item_seconds: float = 0.15
     spread: float = 0.15
@@ -240,8 +240,11 @@ class Imagined:
             isotope_tasks=chunks,
             runs=sort_tasks,
             chunks=chunks,
-            annotate_tasks=expected_segments(points, ions, spectra, annotate_mb, self.segment_peaks),
+            annotate_tasks=expected_segments(
+                points, ions, spectra, annotate_mb, self.segment_peaks, expectation.span, PEAKS
+            ),
             hits=expectation.hits,
+            span=expectation.span,
             shown=expectation.shown,
             render_tasks=math.ceil(expectation.shown / render_task_ions(pixels)),
             peaks=PEAKS,

@@ -1,7 +1,7 @@
 """How a deployment's concurrency is shared out, so that all jobs together never run more functions at once.
 
 Each function reserves its share: Lambda runs no more of it at once, and no other function can take its share away.
-Where nothing is reserved, the stages of a job, which come one after the other, may each have what is there for all.
+Where nothing is reserved, the stages of a job, which come one after the other, may each have what all of them have.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ from ionfleet.estimate import (
     estimate,
     expect_unseen,
     expected,
+    ranges_read,
+    times_read,
     to_estimate,
     use_of,
 )
@@ -44,6 +46,7 @@ FACTS = PlanFacts(
     chunks=8,
     annotate_tasks=2,
     hits=1.3e6,
+    span=900.0,
     shown=340,
     render_tasks=6,
     peaks=4,
@@ -149,12 +152,23 @@ class TestBudget:
 class TestSegments:
     @pytest.mark.parametrize(
         ("peaks", "ions", "expected_count"),
-        [(1, 1, 1), (1_000_000, 100_000, 3), (32_000_000, 0, 17), (1_000_000_000, 0, 54)],
+        [(1, 1, 1), (1_000_000, 100_000, 3), (32_000_000, 0, 17), (1_000_000_000, 0, 65)],
     )
     def test_segments_are_as_many_as_weight_and_memory_ask_for(
         self, peaks: int, ions: int, expected_count: int
     ) -> None:
-        assert expected_segments(peaks, ions, 0, 1769, None) == expected_count
+        assert expected_segments(peaks, ions, 0, 1769, None, 900.0, 4) == expected_count
+
+    @pytest.mark.parametrize(
+        ("segments", "times", "ranges"), [(1, 1, 1), (2, 1.0067, 1), (90, 1.301, 1), (890, 3.976, 1), (1800, 4, 4)]
+    )
+    def test_narrow_segments_read_what_others_read_as_well(self, segments: int, times: float, ranges: int) -> None:
+        assert times_read(segments, 900.0, 4) == pytest.approx(times, rel=1e-3)
+        assert ranges_read(segments, 900.0, 4) == ranges
+
+    def test_segments_that_read_more_are_more_of_them(self) -> None:
+        narrow, wide = (expected_segments(10**10, 0, 0, 1769, None, span, 4) for span in (100.0, 100_000.0))
+        assert narrow == pytest.approx(4 * wide, rel=0.1)
 
     def test_a_chosen_size_is_followed(self) -> None:
-        assert expected_segments(1_000, 0, 0, 1769, 100) == 11
+        assert expected_segments(1_000, 0, 0, 1769, 100, 900.0, 4) == 11

@@ -80,3 +80,17 @@ def test_fewer_functions_at_a_time_take_longer() -> None:
     narrow = DEPLOYMENT.model_copy(update={"concurrency": {"isotopes": 2}})
     times = [forecast(FACTS, each, 1).stages["isotopes"].cloud_seconds for each in (DEPLOYMENT, narrow)]
     assert times[0] < times[1]
+
+
+def test_no_more_functions_annotate_than_s3_can_answer() -> None:
+    many = replace(FACTS, annotate_tasks=5_000, runs=1_000)
+    wide = DEPLOYMENT.model_copy(update={"concurrency": {"annotate": 4_000, "sort": 7}})
+    chosen, made = cheapest(wide, lambda _: many)
+    width = chosen.concurrency["annotate"]
+    assert chosen.concurrency["sort"] == 7
+    assert 1 < width < 4_000
+    assert made.weight < forecast(many, wide, 1).weight
+    stage = made.stages["annotate"]
+    asked = stage.cost.reads / LAMBDA.reads_per_second
+    assert asked <= stage.cloud_seconds <= 1.1 * asked + 10
+    assert cheapest(wide, lambda _: FACTS)[0].concurrency == wide.concurrency

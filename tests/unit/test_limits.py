@@ -55,6 +55,15 @@ def test_more_ions_than_fit_are_refused_with_their_number_and_the_limit() -> Non
     assert projected_gathering_mb(most, 4) <= GATHERING_MB * USABLE_SHARE
 
 
+def test_the_indexes_of_the_largest_dataset_fit_beside_the_ions_that_it_may_have() -> None:
+    most_points = 1 << 38
+    assert projected_gathering_mb(0, 4, most_points) <= GATHERING_MB * USABLE_SHARE
+    with pytest.raises(OutOfBudgetError, match=r"a job on 274,877,906,944 peaks may have 2,") as no:
+        check_ions(3_700_000, 1, 4, most_points)
+    most = int(str(no.value).partition("may have ")[2].split()[0].replace(",", ""))
+    check_ions(most, 1, 4, most_points)
+
+
 def test_the_places_of_all_spectra_leave_an_annotate_task_room_for_peaks() -> None:
     assert projected_annotate_mb(1_000_000, 1000, MAX_SPECTRA) < specification.ANNOTATE.memory_mb * USABLE_SHARE
 

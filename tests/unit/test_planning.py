@@ -121,13 +121,12 @@ def test_a_task_gets_the_smallest_size_that_it_fits_or_the_largest(projected: fl
     assert fitting_mb(projected, (1000, 2000)) == size
 
 
-def test_the_places_of_all_spectra_take_memory_from_every_sort_task() -> None:
-    many, few = np.full(5_000_000, 300), np.full(5_000, 300_000)
-    cuts = cut_spectra(many, FUNCTION_MB, None)
-    check_cover(cuts, len(many))
-    most = max(stop - first for first, stop in cuts) * 300
-    assert projected_sort_mb(most, len(many)) <= FUNCTION_MB * USABLE_SHARE
-    assert len(cuts) > len(cut_spectra(few, FUNCTION_MB, None))
+def test_a_function_without_room_for_the_places_of_all_spectra_sorts_none_of_them() -> None:
+    many = np.full(5_000_000, 300)
+    check_cover(cut_spectra(many, FUNCTION_MB, None), len(many))
+    assert projected_sort_mb(0, len(many)) > 600 * USABLE_SHARE
+    with pytest.raises(OutOfBudgetError, match="a sort function of 600 MB holds 0"):
+        cut_spectra(many, 600, None)
 
 
 def test_spectra_without_points_are_sorted_too() -> None:

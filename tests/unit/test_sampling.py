@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ionfleet import sampling
-from ionfleet.estimate import Expectation
+from ionfleet.estimate import CENTROID_STEP, Expectation
 from ionfleet.formula import ion_mz
 from ionfleet.ions import IonSettings
-from ionfleet.sampling import ISOTOPE_STEP, SampledPeaks, expect, sample_peaks
+from ionfleet.sampling import SampledPeaks, expect, sample_peaks
 
 from .imzml_files import Dataset, make
 from .small_jobs import FORMULAS, SmallJob, database, dataset, planted
@@ -66,11 +66,16 @@ def test_spectra_with_many_points_stand_alone_and_with_too_many_are_left_out(mon
 
 
 def test_hits_are_the_peaks_in_all_windows_of_all_ions() -> None:
-    there = [GLUCOSE, GLUCOSE + ISOTOPE_STEP, GLUCOSE + 2 * ISOTOPE_STEP, 888.0]
+    there = [GLUCOSE, GLUCOSE + CENTROID_STEP, GLUCOSE + 2 * CENTROID_STEP, 888.0]
     data = make([(there, [1.0] * 4)] * 6 + [([888.0], [1.0])] * 4)
     assert expectation(data, ["C6H12O6"]).hits == 18
     assert expectation(data, ["C6H12O6"], peaks=2).hits == 12
     assert expectation(data, ["C10H16N5O13P3"]).hits == 0
+
+
+def test_the_span_is_that_of_nearly_all_peaks() -> None:
+    assert expectation(plain(40, 500), ["C6H12O6"]).span == pytest.approx(784, rel=0.02)
+    assert expectation(make([([500.0], [1.0])] * 3), ["C6H12O6"]).span == 1
 
 
 def test_a_sample_stands_for_all_spectra_and_all_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,14 +86,14 @@ def test_a_sample_stands_for_all_spectra_and_all_formulas(monkeypatch: pytest.Mo
 
 
 def test_those_shown_are_targets_met_more_often_than_decoys() -> None:
-    pattern = [GLUCOSE, GLUCOSE + ISOTOPE_STEP]
+    pattern = [GLUCOSE, GLUCOSE + CENTROID_STEP]
     data = make([(pattern, [2.0, 1.0])] * 8)
     assert expectation(data, ["C6H12O6"]).shown == 1
     assert expectation(data, ["C6H12O6", "C50H90", "C60H99"]).shown == 1
     some = ["C6H12O6", "C7H14O6", "C8H16O6", "C10H16N5O13P3"]
     isomers = [[ion_mz(formula, 1) for formula in ("C6H13O6", "C7H15O6", "C8H17O6", "C10H17N5O13P3")]] * 8
     assert expectation(make([(mz, [1.0] * 4) for mz in isomers]), some).shown == 1
-    both = [sorted([*mz, *(each + ISOTOPE_STEP for each in mz)]) for mz in isomers]
+    both = [sorted([*mz, *(each + CENTROID_STEP for each in mz)]) for mz in isomers]
     assert expectation(make([(mz, [1.0] * 8) for mz in both]), some).shown == 4
     noise = plain(40, 6000)
     assert expectation(noise, [f"C{n}H{n}" for n in range(20, 60)]).shown <= 25

@@ -30,6 +30,12 @@ CROWDING = 1.5
 As in the simulated datasets, roughly; taken where no spectrum was sampled.
 """
 
+CENTROID_STEP = 1.00335
+"""From one centroid of most isotope patterns to the next (Da): the difference of 13C and 12C."""
+
+USUAL_SPAN = 900.0
+"""Range of m/z (Da) that is taken where no spectrum was sampled."""
+
 SHOWN_SHARE = 0.15
 """Of the targets, how many at most are taken to be annotated, and so to get images, where no spectrum was sampled."""
 
@@ -114,6 +120,8 @@ class Expectation(BaseModel):
         Peaks in windows of the ions' isotope peaks, a peak counted for each window that it is in.
     shown
         Targets that become annotations, each of which gets its images.
+    span
+        Range of m/z (Da) that the peaks lie in.
 
     """
 
@@ -121,6 +129,7 @@ class Expectation(BaseModel):
 
     hits: float
     shown: int
+    span: float
 
 
 @dataclass(frozen=True)
@@ -145,7 +154,7 @@ class PlanFacts:
         Of peaks and of centroids, those included that are there already.
     annotate_tasks
         As many as partition is expected to cut.
-    hits
+    hits, span
         As expected.
     shown, render_tasks
         Annotations as expected, each of which gets its images, and tasks that make them.
@@ -169,6 +178,7 @@ class PlanFacts:
     chunks: int
     annotate_tasks: int
     hits: float
+    span: float
     shown: int
     render_tasks: int
     peaks: int
@@ -186,6 +196,8 @@ class Machine:
         From asking S3 to its first byte.
     bytes_per_second
         Between a function and S3.
+    reads_per_second
+        Requests that S3 answers to all functions together: those of a stage are for keys of one prefix.
     stage_seconds
         From the end of a stage until the functions of the next are called.
     cold
@@ -196,14 +208,29 @@ class Machine:
     cpu_factor: float
     request_seconds: float
     bytes_per_second: float
+    reads_per_second: float
     stage_seconds: float
     cold: bool
 
 
-LAMBDA = Machine(cpu_factor=1.5, request_seconds=0.03, bytes_per_second=75e6, stage_seconds=2.0, cold=True)
+LAMBDA = Machine(
+    cpu_factor=1.5,
+    request_seconds=0.03,
+    bytes_per_second=75e6,
+    reads_per_second=5_500,
+    stage_seconds=2.0,
+    cold=True,
+)
 """Lambda as it is assumed to be: nothing of it is measured. docs/cost.md says why these figures."""
 
-LOCAL = Machine(cpu_factor=1.0, request_seconds=0.0, bytes_per_second=math.inf, stage_seconds=0.3, cold=False)
+LOCAL = Machine(
+    cpu_factor=1.0,
+    request_seconds=0.0,
+    bytes_per_second=math.inf,
+    reads_per_second=math.inf,
+    stage_seconds=0.3,
+    cold=False,
+)
 """The machine of the calibration, whose CPU seconds include all that its requests take."""
 
 
@@ -229,11 +256,11 @@ def drivers(facts: PlanFacts) -> Drivers:
         },
         "annotate": {
             "tasks": facts.annotate_tasks,
-            "points": facts.points,
+            "read": facts.points * times_read(facts.annotate_tasks, facts.span, facts.peaks),
             "ions": facts.ions,
             "hits": facts.hits,
             "rows": facts.annotate_tasks * facts.spectra,
-            "pairs": facts.annotate_tasks * facts.runs,
+            "ranges": facts.annotate_tasks * facts.runs * ranges_read(facts.annotate_tasks, facts.span, facts.peaks),
         },
         "merge": {"tasks": 1, "ions": facts.ions, "shown": facts.shown, "segments": facts.annotate_tasks},
         "render": {"tasks": facts.render_tasks, "images": images, "pixels": images * facts.pixels},
@@ -242,15 +269,29 @@ def drivers(facts: PlanFacts) -> Drivers:
     return {stage: counts for stage, counts in found.items() if counts["tasks"]}
 
 
+def times_read(segments: int, span: float, centroids: int) -> float:
+    """Return how many segments read each peak on average, where peaks are spread over `span` (Da).
+
+    A segment reads beyond its ions' first centroids what the others of these may be in: the more segments, the more of
+    that others read as well, up to all `centroids` times.
+    """
+    width = span / segments
+    return min(segments, 1 + (centroids - 1) * min(1.0, CENTROID_STEP / width))
+
+
+def ranges_read(segments: int, span: float, centroids: int) -> int:
+    """Return how many ranges of rows a segment reads of each run: one, or one for each centroid where it is narrow."""
+    return 1 if span / segments > CENTROID_STEP else centroids
+
+
 def expect_unseen(points: int, spectra: int, ions: int, targets: int, peaks: int, ppm: float) -> Expectation:
     """Return what is expected of a dataset no spectrum of which was read: rather more than of the simulated ones.
 
     Parameters are those of `PlanFacts`, and the half width of a window in `ppm`.
     """
+    shown = min(SHOWN_SHARE * targets, SHOWN_PER_PEAK * points / max(1, spectra))
     hits = CROWDING * points * ions * peaks * 2 * ppm * 1e-6
-    return Expectation(
-        hits=hits, shown=math.ceil(min(SHOWN_SHARE * targets, SHOWN_PER_PEAK * points / max(1, spectra)))
-    )
+    return Expectation(hits=hits, shown=math.ceil(shown), span=USUAL_SPAN)
 
 
 def estimate(
@@ -308,10 +349,15 @@ def expected(stage: str, counts: Mapping[str, float]) -> dict[str, float]:
 def use_of(
     stage: str, tasks: int, used: Mapping[str, float], deployment: Deployment, machine: Machine = LAMBDA
 ) -> StageUse:
-    """Return what so many tasks use on a machine, by how much they need of the quantities of `COEFFICIENTS`."""
-    memory = deployment.memory_mb[function_of(stage)]
+    """Return what a stage's tasks use on a machine, if together they need so much of the quantities of `COEFFICIENTS`.
+
+    Where they ask for more than S3 answers, those that run at one time wait, and are paid for it.
+    """
+    name = function_of(stage)
+    memory, width = deployment.memory_mb[name], min(tasks, deployment.concurrency.get(name, tasks))
     starting = tasks * init_ms(stage) / 1000 if machine.cold else 0
-    seconds = work_of(stage, tasks, used, memory, machine).seconds + starting
+    working = work_of(stage, tasks, used, memory, machine).seconds
+    seconds = max(working, width * used["reads"] / machine.reads_per_second) + starting
     return StageUse(
         invocations=tasks,
         cold_starts=tasks,

@@ -111,12 +111,28 @@ def cheapest(
     Returns
     -------
     tuple
-        The deployment with the sizes of the least weight, and what the job will take there; among equals the smaller.
+        The deployment with the sizes of the least weight, and with no more annotate functions at one time than S3 can
+        answer; and what the job will take there; among equals the smaller.
 
     """
-    choices = [choice for sorting in deployment.choices("sort") for choice in sorting.choices("annotate")]
-    made = [(choice, forecast(cut_for(choice), choice, workers)) for choice in choices]
+    made = []
+    for choice in [choice for sorting in deployment.choices("sort") for choice in sorting.choices("annotate")]:
+        facts = cut_for(choice)
+        answered = _answered(choice, facts, "annotate")
+        made.append((answered, forecast(facts, answered, workers)))
     return min(made, key=lambda each: each[1].weight)
+
+
+def _answered(deployment: Deployment, facts: PlanFacts, stage: str) -> Deployment:
+    """Return a deployment with no more functions for a stage than S3 can answer: others would be paid for waiting."""
+    counts = drivers(facts)[stage]
+    used, tasks = expected(stage, counts), int(counts["tasks"])
+    seconds = work_of(stage, tasks, used, deployment.memory_mb[stage], LAMBDA).seconds
+    most = max(1, math.ceil(LAMBDA.reads_per_second * seconds / used["reads"]))
+    width = min(most, deployment.concurrency.get(stage, most))
+    if width >= tasks:
+        return deployment
+    return deployment.model_copy(update={"concurrency": {**deployment.concurrency, stage: width}})
 
 
 def forecast(facts: PlanFacts, deployment: Deployment, workers: int) -> Forecast:
@@ -155,4 +171,5 @@ def stage_seconds(
         return 0.0
     starting = init_ms(stage) / 1000 if machine.cold else 0.0
     each = work_of(stage, tasks, used, memory_mb, machine).seconds / tasks
-    return machine.stage_seconds + starting + math.ceil(tasks / width) * each
+    answering = used["reads"] / machine.reads_per_second
+    return machine.stage_seconds + starting + max(math.ceil(tasks / width) * each, answering)

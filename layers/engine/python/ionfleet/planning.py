@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ionfleet.errors import OutOfBudgetError
+from ionfleet.estimate import times_read
 from ionfleet.runs import BLOCK, RunIndex, rows_to_read
 
 Int64 = npt.NDArray[np.int64]
@@ -31,12 +32,18 @@ ANNOTATE_BYTES_PER_ION = 1200
 ANNOTATE_BYTES_PER_POINT = 30
 """Of the ion with the most points: ions are measured in batches, but each of them whole."""
 GRID_BYTES_PER_SPECTRUM = 110
+"""To read where the spectra lie."""
+KEPT_BYTES_PER_SPECTRUM = 16
+"""To know it then."""
 
 GATHERING_MB = 3008
 """Memory of partition and merge, the functions that hold all ions of a job at once."""
 GATHERING_BASE_MB = 200
 GATHERING_BYTES_PER_ION = 300
 GATHERING_BYTES_PER_CENTROID = 80
+INDEX_BYTES_PER_BLOCK = 28
+DENSITY_BYTES_PER_BLOCK = 68
+"""Of all runs: to know where the peaks are, and to find that out."""
 
 ISOTOPE_TASK_FORMULAS = 512
 ISOTOPE_TASK_IONS = 500_000
@@ -55,29 +62,39 @@ _PEAKS_PER_ION = 30
 
 
 def projected_sort_mb(peaks: int, spectra: int = 0) -> float:
-    """Project the peak memory (MB) of a sort task over that many points, in a dataset of that many spectra."""
-    return SORT_BASE_MB + (peaks * SORT_BYTES_PER_PEAK + spectra * GRID_BYTES_PER_SPECTRUM) / MEBIBYTE
+    """Project the peak memory (MB) of a sort task over that many points, in a dataset of that many spectra.
+
+    The places of all spectra are read before any peak, and forgotten but for those of the task's own.
+    """
+    return SORT_BASE_MB + max(peaks * SORT_BYTES_PER_PEAK, spectra * GRID_BYTES_PER_SPECTRUM) / MEBIBYTE
 
 
 def projected_annotate_mb(peaks: int, ions: int, spectra: int = 0, points: int = 0) -> float:
     """Project the peak memory (MB) of an annotate task that reads that many peaks for that many ions.
 
-    `spectra` are those of the whole dataset, whose places every task knows; `points` are the most that one ion has.
+    `spectra` are those of the whole dataset, whose places every task reads before any peak, and of which it keeps less;
+    `points` are the most that one ion has.
     """
     read = peaks * ANNOTATE_BYTES_PER_PEAK + ions * ANNOTATE_BYTES_PER_ION + points * ANNOTATE_BYTES_PER_POINT
-    return ANNOTATE_BASE_MB + (read + spectra * GRID_BYTES_PER_SPECTRUM) / MEBIBYTE
+    kept = read + spectra * KEPT_BYTES_PER_SPECTRUM
+    return ANNOTATE_BASE_MB + max(kept, spectra * GRID_BYTES_PER_SPECTRUM) / MEBIBYTE
 
 
-def projected_gathering_mb(ions: int, centroids: int) -> float:
-    """Project the peak memory (MB) of what holds that many ions, targets and decoys, each with so many centroids."""
-    return GATHERING_BASE_MB + ions * _gathering_bytes(centroids) / MEBIBYTE
+def projected_gathering_mb(ions: int, centroids: int, points: int = 0) -> float:
+    """Project the peak memory (MB) of what holds that many ions, targets and decoys, each with so many centroids.
+
+    `points` are those of the dataset, whose runs' indexes are held as well, and are put together before the ions come.
+    """
+    blocks = points / BLOCK
+    indexes, whole = blocks * INDEX_BYTES_PER_BLOCK, blocks * DENSITY_BYTES_PER_BLOCK
+    return GATHERING_BASE_MB + max(whole, indexes + ions * _gathering_bytes(centroids)) / MEBIBYTE
 
 
 def _gathering_bytes(centroids: int) -> int:
     return GATHERING_BYTES_PER_ION + centroids * GATHERING_BYTES_PER_CENTROID
 
 
-def check_ions(formulas: int, ions_per_formula: int, centroids: int) -> None:
+def check_ions(formulas: int, ions_per_formula: int, centroids: int, points: int = 0) -> None:
     """Refuse more ions than partition and merge can hold.
 
     Parameters
@@ -88,21 +105,25 @@ def check_ions(formulas: int, ions_per_formula: int, centroids: int) -> None:
         The most targets and decoys that one of them can have.
     centroids
         Peaks of an isotope pattern that are looked for.
+    points
+        Of the dataset.
 
     Raises
     ------
     OutOfBudgetError
-        With both numbers, and how many ions there may be.
+        With these numbers, and how many ions there may be.
 
     """
     ions = formulas * ions_per_formula
-    most = int((GATHERING_MB * USABLE_SHARE - GATHERING_BASE_MB) * MEBIBYTE / _gathering_bytes(centroids))
-    if ions <= most:
+    if projected_gathering_mb(ions, centroids, points) <= GATHERING_MB * USABLE_SHARE:
         return
+    room = GATHERING_MB * USABLE_SHARE - GATHERING_BASE_MB - points / BLOCK * INDEX_BYTES_PER_BLOCK / MEBIBYTE
+    most = max(0, int(room * MEBIBYTE / _gathering_bytes(centroids)))
     raise OutOfBudgetError(
         f"The {formulas:,} formulas of the databases, each with up to {ions_per_formula:,} targets and decoys, make "
-        f"{ions:,} ions; a job may have {most:,} with isotope_peaks {centroids}. Give fewer adducts, neutral_losses or "
-        "chemical_modifications, a smaller decoy_sample_size or database, or choose molecule_classes."
+        f"{ions:,} ions; a job on {points:,} peaks may have {most:,} with isotope_peaks {centroids}. Give fewer "
+        "adducts, neutral_losses or chemical_modifications, a smaller decoy_sample_size or database, or choose "
+        "molecule_classes."
     )
 
 
@@ -147,9 +168,11 @@ def cut_spectra(
 
 
 def _sort_capacity(function_mb: int, spectra: int) -> int:
-    """Return how many points a sort function holds, of a dataset of that many spectra."""
-    room = function_mb * USABLE_SHARE - projected_sort_mb(0, spectra)
-    return max(0, int(room * MEBIBYTE / SORT_BYTES_PER_PEAK))
+    """Return how many points a sort function holds, of a dataset of that many spectra: none where it has no room."""
+    room = function_mb * USABLE_SHARE
+    if projected_sort_mb(0, spectra) > room:
+        return 0
+    return int((room - SORT_BASE_MB) * MEBIBYTE / SORT_BYTES_PER_PEAK)
 
 
 def cut_evenly(weights: Int64, most: int) -> list[tuple[int, int]]:
@@ -285,17 +308,25 @@ def cut_segments(
     return sorted(segments, key=lambda segment: segment.first)
 
 
-def expected_segments(peaks: int, ions: int, spectra: int, function_mb: int, segment_peaks: int | None) -> int:
+def expected_segments(
+    peaks: int, ions: int, spectra: int, function_mb: int, segment_peaks: int | None, span: float, centroids: int
+) -> int:
     """Return how many segments `cut_segments` will make if every ion lies in the dataset's range of m/z.
 
-    Parameters are those of `cut_segments`; it knows where the peaks are, which is not known before they are sorted.
+    Parameters are those of `cut_segments`; it knows where the peaks are, which is not known before they are sorted:
+    they are taken to be spread over `span` (Da), for ions of so many `centroids`.
     """
     weight = peaks + ions * _PEAKS_PER_ION
     wanted = segment_peaks or max(_SEGMENT_PEAKS, weight // _SEGMENTS)
-    base = projected_annotate_mb(0, 0, spectra)
-    room = max(1.0, function_mb * USABLE_SHARE - base)
-    by_memory = (projected_annotate_mb(peaks, ions, spectra) - base) / room
-    segments = max(1, -(-weight // wanted), math.ceil(by_memory))
+    kept = spectra * KEPT_BYTES_PER_SPECTRUM / MEBIBYTE
+    room = max(1.0, function_mb * USABLE_SHARE - ANNOTATE_BASE_MB - kept) * MEBIBYTE
+    segments = max(1, -(-weight // wanted))
+    while True:
+        read = peaks * times_read(segments, span, centroids)
+        more = math.ceil((read * ANNOTATE_BYTES_PER_PEAK + ions * ANNOTATE_BYTES_PER_ION) / room)
+        if more <= segments:
+            break
+        segments = more
     # Segments end between ions, which leaves each a little below its weight.
     return segments + 1 if segments > 1 else 1
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ionfleet.concurrently import in_order
-from ionfleet.estimate import Expectation
+from ionfleet.estimate import CENTROID_STEP, Expectation
 from ionfleet.formula import ion_mzs
 from ionfleet.index import SpectraIndex
 from ionfleet.ions import IonSettings, ion_pairs, modifier_table
@@ -30,8 +30,6 @@ MOST_POINTS = 1 << 22
 """Spectra with more points than this are not read for a sample."""
 FORMULAS, IONS = 2_000, 50_000
 """Formulas, and about how many ions, that a sample is searched for at most."""
-ISOTOPE_STEP = 1.00335
-"""From one peak of most isotope patterns to the next (Da, times the charge): the difference of 13C and 12C."""
 SHOWN_FDR = 0.5
 """Annotations are shown up to this share of false ones."""
 
@@ -124,7 +122,7 @@ def expect(
     pairs = ion_pairs(chosen, 0, len(chosen), settings)
     target = pairs.is_target[np.asarray(pairs.ion.is_valid())]
     mz = ion_mzs(cast(list[str], pairs.ion.drop_null().to_pylist()), charge)
-    lower, upper = tolerance_windows(mz[:, None] + ISOTOPE_STEP / abs(charge) * np.arange(peaks), ppm)
+    lower, upper = tolerance_windows(mz[:, None] + CENTROID_STEP / abs(charge) * np.arange(peaks), ppm)
     left, right = np.searchsorted(sample.mz, lower), np.searchsorted(sample.mz, upper, side="right")
     alone = [_spectra_met(sample, left[:, isotope], right[:, isotope]) for isotope in (0, 1)]
     together = np.intersect1d(alone[0], alone[1], assume_unique=True)
@@ -133,7 +131,13 @@ def expect(
     share = len(chosen) / len(formulas)
     hits = float((right - left).sum()) * spectra / sample.spectra / share
     shown = _shown(both, (both > 0) | (by_chance >= 1), target) / share
-    return Expectation(hits=hits, shown=max(1, math.ceil(shown)))
+    return Expectation(hits=hits, shown=max(1, math.ceil(shown)), span=_span(sample.mz))
+
+
+def _span(mz: Float64) -> float:
+    """Return the range of m/z (Da) over which peaks lie, but for the outermost hundredths; at least 1."""
+    ends = np.quantile(mz, [0.01, 0.99]) if len(mz) else np.zeros(2)
+    return max(1.0, float(ends[1] - ends[0]))
 
 
 def _spectra_met(sample: SampledPeaks, left: Int64, right: Int64) -> Int64:

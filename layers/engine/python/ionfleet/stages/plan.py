@@ -149,6 +149,7 @@ def plan_facts(
     """
     formulas, ions, targets = _counts(configuration, chunks)
     segment_peaks, pixels = configuration.planning.segment_peaks, dataset.width * dataset.height
+    centroids = configuration.isotope_peaks
     return PlanFacts(
         imzml_bytes=dataset.imzml.size,
         spectra=dataset.spectra,
@@ -163,11 +164,14 @@ def plan_facts(
         isotope_tasks=isotope_tasks,
         runs=len(runs),
         chunks=len(chunks),
-        annotate_tasks=expected_segments(dataset.points, ions, dataset.spectra, annotate_mb, segment_peaks),
+        annotate_tasks=expected_segments(
+            dataset.points, ions, dataset.spectra, annotate_mb, segment_peaks, expectation.span, centroids
+        ),
         hits=expectation.hits,
+        span=expectation.span,
         shown=expectation.shown,
         render_tasks=math.ceil(expectation.shown / render_task_ions(pixels)),
-        peaks=configuration.isotope_peaks,
+        peaks=centroids,
     )
 
 
@@ -290,7 +294,7 @@ def _chunks(request: PlanRequest) -> list[IsotopeChunk]:
     settings, model = request.configuration.ions, instrument(request.configuration)
     each = modifier_table(settings).pairs_per_formula  # refuses impossible adducts before anything is written
     formulas_of = [_formulas(database, request.configuration) for _, database in request.databases]
-    check_ions(sum(map(len, formulas_of)), each, model.peaks)
+    check_ions(sum(map(len, formulas_of)), each, model.peaks, request.index.header.n_points)
     wanted = request.configuration.planning.isotope_task_formulas or ISOTOPE_TASK_FORMULAS
     size = min(wanted, max(1, ISOTOPE_TASK_IONS // each))
     chunks = []
