@@ -46,7 +46,7 @@ def partner_lists(pairs: pa.Table, annotations: pa.Table) -> dict[str, dict[str,
 
 def _names(table: pa.Table, formula: str, modifier: str) -> pa.Array[Any]:
     """Return what names an annotation within a job, as text: no name has a line break in it."""
-    texts = [table.column(name).cast(pa.string()) for name in ("database", formula, modifier)]
+    texts: list[Any] = [table.column(name).cast(pa.string()) for name in ("database", formula, modifier)]
     return cast("pa.Array[Any]", pc.binary_join_element_wise(*texts, "\n").combine_chunks())
 
 
