@@ -75,15 +75,15 @@ const columns = new WeakMap<Job, Column[]>();
 export function columnsOf(job: Job): Column[] {
   let known = columns.get(job);
   if (!known) {
-    const longest = Math.max(0, ...job.annotations.map((each) => each.ion.length));
-    const least = Math.min(WIDEST, Math.max(NARROWEST, LETTER * longest));
+    const longest = Math.max(ADDUCT, ...job.annotations.map((each) => each.modifier.length));
+    const least = Math.min(WIDEST, NARROWEST + LETTER * (longest - ADDUCT));
     known = COLUMNS.filter(({ offered }) => offered(job)).map((each) => (each.key === "ion" ? { ...each, least } : each));
     columns.set(job, known);
   }
   return known;
 }
 
-/** Widths of the column of ions, and of a letter in it, in CSS pixels. */
-const [NARROWEST, WIDEST, LETTER] = [168, 300, 11];
+/** Widths of the column of ions, the narrowest for modifiers of three letters, and what each further one takes (CSS pixels). */
+const [NARROWEST, WIDEST, LETTER, ADDUCT] = [168, 320, 14, 3];
 
 export const columnOf = (key: string): Column | undefined => COLUMNS.find((each) => each.key === key);

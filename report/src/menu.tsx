@@ -1,4 +1,4 @@
-/** A button that opens a sheet of choices; Escape, or a click elsewhere, closes it. */
+/** A button that opens a sheet of choices; Escape, one of its buttons, or a click elsewhere closes it. */
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
@@ -26,8 +26,11 @@ export function Menu({ title, hint, children }: Props) {
     node.open = false;
     node.querySelector("summary")?.focus();
   };
+  const onClick = (event: Event) => {
+    if (menu.current && (event.target as HTMLElement).closest("button")) menu.current.open = false;
+  };
   return (
-    <details class="menu" ref={menu} onKeyDown={onKeyDown}>
+    <details class="menu" ref={menu} onKeyDown={onKeyDown} onClick={onClick}>
       <summary title={hint}>{title}</summary>
       {children}
     </details>
