@@ -22,8 +22,9 @@ from ionfleet.images import dense_image
 from ionfleet.report.page import page_of
 from ionfleet.stages.render import read_images
 
-from ..unit.small_jobs import SmallJob
-from .conftest import HOSTILE
+from ..unit.scoring_models import random_model
+from ..unit.small_jobs import FORMULAS, SmallJob, database, dataset
+from .conftest import HOSTILE, published
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -463,17 +464,53 @@ class TestDetails:
         page.wait_for_selector(".colocalised li:last-child canvas[width='12']")
 
 
+class TestOtherJobs:
+    def test_what_a_model_scored_is_shown_by_its_score(self, show: Show, tmp_path: Path) -> None:
+        databases = [database(FORMULAS, "one")]
+        fields = {"adducts": ["+H", "+Na"], "scoring_model": "animal"}
+        spectra = dataset(1, ions=[f"{formula}H" for formula in ("C6H12O6", "C10H16N5O13P3")])
+        small = SmallJob(spectra, databases, fields)
+        small.stores.input.create("models/animal.json", json.dumps(random_model(1)).encode())
+        rows = small.run().table("annotations.parquet").sort_by([("fdr", "ascending"), ("score", "descending")])
+        page = show(ALL, published(small, tmp_path))
+        heads = page.get_by_role("grid").get_by_role("columnheader").all_inner_texts()
+        assert [re.sub(r"\W+$", "", head.strip()) for head in heads] == ["Ion", "m/z", "Score", "FDR", "Molecules"]
+        shown = column(page, 3)
+        assert shown == [f"{score:.3f}" for score in rows.column("score").to_pylist()]
+        assert shown != [f"{msm:.3f}" for msm in rows.column("msm").to_pylist()]
+        assert "What the model animal makes of the others" in page.locator(".scores").inner_text()
+
+    def test_a_job_without_annotations_says_so(self, show: Show, tmp_path: Path) -> None:
+        small = SmallJob(dataset(1), [database(["C90H90"], "one")], {"adducts": ["+K"]}).run()
+        assert small.table("annotations.parquet").num_rows == 0
+        page = show("", published(small, tmp_path))
+        assert page.get_by_role("heading", name="No annotations").is_visible()
+        assert page.get_by_text("Images are shown here once an annotation is chosen.").is_visible()
+        page.get_by_role("button", name="See what was searched for").click()
+        assert page.get_by_role("heading", name="Settings").is_visible()
+
+
 class TestPage:
     def test_a_view_can_be_shared(self, show: Show) -> None:
         page = show(ALL)
+        page.get_by_role("combobox", name="Class of molecules").select_option("sugar")
         page.get_by_label("Molecule, formula or ion").fill("c6")
+        page.get_by_role("button", name="Normalise").click()
+        page.get_by_role("button", name="Zoom in").click()
         page.get_by_label("Colour map").select_option("magma")
         page.keyboard.press("Escape")
         page.locator(".rows .row").nth(1).click()
         again = show(page.url.partition("#")[2])
         assert counted(again) == counted(page)
+        assert again.get_by_role("button", name="Normalise").get_attribute("aria-pressed") == "true"
+        assert again.locator(".plane").get_attribute("style") == page.locator(".plane").get_attribute("style")
         assert again.get_by_label("Colour map").input_value() == "magma"
         assert again.locator(".heading h2").inner_text() == page.locator(".heading h2").inner_text()
+        for each in (page, again):
+            each.get_by_role("button", name="Show in green").click()
+            each.wait_for_selector(".channels .dot")
+        assert "channels=" in page.url
+        assert again.url == page.url
 
     def test_the_dataset_is_told(self, show: Show, rows: list) -> None:
         page = show("tab=dataset")
