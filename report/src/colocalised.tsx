@@ -28,7 +28,7 @@ export function Colocalised({ job, annotation, onChoose }: Props) {
         </select>
       </div>
       {error && <p class="problem" role="alert">{error}</p>}
-      {shown === key && !error && <Partners job={job} partners={value} onChoose={onChoose} />}
+      {shown === key && !error && (value?.length ? <Partners job={job} partners={value} onChoose={onChoose} /> : <p class="quiet">{reason(job, annotation, value)}</p>)}
     </>
   );
 }
@@ -41,9 +41,16 @@ function described(job: Job, { database }: Annotation, level: number): string {
   return `Among ${few}the ${count(within)} annotations${named} within ${level} % FDR; scores from 0.3 on.`;
 }
 
-function Partners({ job, partners, onChoose }: { job: Job; partners: Partner[] | null; onChoose: (annotation: Annotation) => void }) {
-  if (!partners) return <p class="quiet">There are too few annotations or pixels within this level to compare images.</p>;
-  if (!partners.length) return <p class="quiet">No other ion within this level is found in the same places.</p>;
+/** Why there are no partners to show. */
+function reason(job: Job, { database }: Annotation, partners: Partner[] | null): string {
+  if (!partners) return "There are too few annotations or pixels within this level to compare images.";
+  const compared = job.summary.colocalized?.[database] ?? Infinity;
+  const all = job.annotations.filter((each) => each.database === database).length;
+  if (compared < all) return `None is listed; only the best ${count(compared)} annotations of the database were compared, and this one may not be among them.`;
+  return "No other ion within this level is found in the same places.";
+}
+
+function Partners({ job, partners, onChoose }: { job: Job; partners: Partner[]; onChoose: (annotation: Annotation) => void }) {
   return (
     <ul class="thumbnails colocalised">
       {partners.map(({ other, score }) => (
