@@ -19,15 +19,19 @@ import numpy as np
 import pyarrow as pa
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
+from ionfleet.fdr import LEVELS
 from ionfleet.index import DatasetHeader, Grid
 from ionfleet.report.content import annotation_columns, dataset_facts
 from ionfleet.report.packs import PackWriter, ions_per_pack
 from ionfleet.report.page import NAME, page
-from ionfleet.report.scripts import ANNOTATIONS, DATASET, SUMMARY, script
+from ionfleet.report.partners import MOST, partner_lists
+from ionfleet.report.scripts import ANNOTATIONS, COLOCALIZATION, DATASET, SUMMARY, script
 
 PEAKS = 4
 PACKS = 24
 """Packs that have images."""
+COLOCALISED = "count => document.querySelectorAll('.colocalised canvas:not([width=\"1\"])').length >= count"
+"""Whether so many images of colocalised ions are there."""
 
 
 def main() -> None:
@@ -63,6 +67,7 @@ def write_page(folder: Path, count: int, size: int) -> None:
     put(folder, NAME, page())
     put(folder, DATASET, script(DATASET, dataset_facts(header, grid, tic, [table], 20)))
     put(folder, ANNOTATIONS, script(ANNOTATIONS, annotation_columns(table, packs)))
+    put(folder, COLOCALIZATION, script(COLOCALIZATION, partner_lists(simulated_pairs(rng, table), table)))
     put(folder, SUMMARY, script(SUMMARY, simulated_summary(len(grid.pixel_index))))
     opened = [ion for ion, number in packs.items() if number < PACKS]
     writer = PackWriter(
@@ -82,7 +87,7 @@ def write_page(folder: Path, count: int, size: int) -> None:
 def simulated_annotations(rng: np.random.Generator, count: int, pixels: int) -> pa.Table:
     """Return rows as of annotations.parquet, with the names that lipids have."""
     carbons, hydrogens = rng.integers(10, 60, count), rng.integers(20, 110, count)
-    formulas = [f"C{c}H{h}NO{n % 900 + 1}P" for n, (c, h) in enumerate(zip(carbons, hydrogens, strict=True))]
+    formulas = [f"C{c}H{h}NO{n + 1}P" for n, (c, h) in enumerate(zip(carbons, hydrogens, strict=True))]
     mz = rng.uniform(200, 1200, count)
     peaks = {
         name: pa.array((values[:, None] * np.ones(PEAKS)).tolist())
@@ -92,16 +97,35 @@ def simulated_annotations(rng: np.random.Generator, count: int, pixels: int) -> 
         }.items()
     }  # fmt: skip
     scores = {name: rng.uniform(0.5, 1, count) for name in ("chaos", "spatial", "spectral")}
+    msm = np.prod(list(scores.values()), axis=0)
     names = [[f"PC {c}:{k}" for k in range(8)] for c in carbons]
     return pa.table(
         {"database": ["simulated"] * count, "formula": formulas, "modifier": ["+H"] * count, "adduct": ["+H"] * count,
          "ion_formula": [f"{formula}{row}" for row, formula in enumerate(formulas)], "chem_mod": [""] * count,
          "neutral_loss": [""] * count, "ion": [f"{f}+H+" for f in formulas], "is_target": [True] * count, "mz": mz,
-         "msm": np.prod(list(scores.values()), axis=0), "fdr": np.sort(rng.uniform(0, 0.5, count)),
+         "msm": msm, "score": msm, "ranked": msm, "fdr": np.sort(rng.uniform(0, 0.5, count)),
          "mz_err_abs": mz * 1e-6, "mz_err_rel": mz * 1e-7, "molecule_names": names, "molecule_ids": names,
-         "isobars": [[] for _ in names], "isobar_peaks": [[] for _ in names],
+         "molecule_classes": [["lipid"] * 8 for _ in names], "isobars": [[] for _ in names],
+         "isobar_peaks": [[] for _ in names],
          "nnz": [[pixels // 2] * PEAKS] * count, **scores, **peaks}
     )  # fmt: skip
+
+
+def simulated_pairs(rng: np.random.Generator, table: pa.Table) -> pa.Table:
+    """Return rows as of colocalization.parquet: as many partners as an ion can have on the page, at every level."""
+    parts = []
+    for level in LEVELS:
+        within = int((table.column("fdr").to_numpy() <= level).sum())
+        ion = np.repeat(np.arange(within), MOST)
+        partner = (ion + np.tile(np.arange(1, MOST + 1), within)) % PACKS  # which have images
+        for measure in ("cosine", "median_thresholded_cosine"):
+            scores = -np.sort(-rng.uniform(0.3, 1, (within, MOST)).astype(np.float32), axis=1).ravel()
+            part = {"database": ["simulated"] * len(ion), "fdr_level": np.full(len(ion), level)}
+            part |= {"algorithm": [measure] * len(ion), "rank": np.tile(np.arange(MOST, dtype=np.int32), within)}
+            for side, rows in (("a", ion), ("b", partner)):
+                part |= {f"{name}_{side}": table.column(name).take(rows) for name in ("formula", "modifier")}
+            parts.append(pa.table(part | {"score": scores}))
+    return pa.concat_tables(parts)
 
 
 def simulated_summary(pixels: int) -> dict[str, object]:
@@ -109,7 +133,8 @@ def simulated_summary(pixels: int) -> dict[str, object]:
     return {
         "job": "job-0", "dataset": {"id": "ds-0", "name": "5,000 annotations", "spectra": pixels, "pixels": pixels,
         "peaks": 0, "points": 0, "centroided": True}, "configuration": {}, "databases": [], "ions": {},
-        "invalid_ions": [], "annotations": {}, "images": 0, "claimed_at": "", "ended_at": "", "seconds": 0,
+        "invalid_ions": [], "annotations": {}, "images": 0, "colocalized": {}, "metadata": {}, "claimed_at": "",
+        "ended_at": "", "seconds": 0,
         "cost": {"usd": 0, "estimated_usd": 0, "parts": {}, "prices": {"region": "", "date": ""}}, "stages": {},
         "warnings": [], "versions": {},
     }  # fmt: skip
@@ -141,6 +166,12 @@ def measure(browser: Browser, address: str) -> None:
     worked = cpu_seconds(browser) - before
     print(f"20 further images    {time.perf_counter() - started:6.2f} s, {worked:.2f} s of them at work")
     print(f"memory with images   {private_mb(browser, page) - floor:6.0f} MB, JavaScript {heap_mb(page):.0f} MB")
+    started, before = time.perf_counter(), cpu_seconds(browser)
+    page.locator(".colocalised li").last.scroll_into_view_if_needed()
+    page.wait_for_function(COLOCALISED, arg=MOST)
+    worked = cpu_seconds(browser) - before
+    print(f"{MOST} colocalised ions  {time.perf_counter() - started:6.2f} s, {worked:.2f} s of them at work")
+    print(f"memory with these    {private_mb(browser, page) - floor:6.0f} MB, JavaScript {heap_mb(page):.0f} MB")
 
 
 def opened(browser: Browser, address: str, *, images: bool = True) -> tuple[Page, float]:

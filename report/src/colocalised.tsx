@@ -1,18 +1,12 @@
-/** Ions whose images look like the chosen one's, found among the filtered annotations in the browser. */
+/** Ions found in the same places as the chosen one, as the job compared them. */
 
-import { useState } from "preact/hooks";
-
-import { filtered } from "./filters";
+import { levelOf } from "./filters";
 import { useLoaded } from "./hooks";
-import { type Annotation, type Job, openImage } from "./job";
+import type { Annotation, Job } from "./job";
 import { count, Ion, ionText } from "./notation";
-import { similarity, smoothed } from "./similarity";
-import { state } from "./state";
-import { Thumbnail } from "./thumbnail";
-
-/** Pixels of all images that are compared without being asked to. */
-const AT_ONCE = 40e6;
-const SHOWN = 12;
+import { MEASURES, openPartners, type Partner } from "./partners";
+import { state, update } from "./state";
+import { IonThumbnail } from "./thumbnail";
 
 interface Props {
   job: Job;
@@ -20,57 +14,55 @@ interface Props {
   onChoose: (annotation: Annotation) => void;
 }
 
-interface Match {
-  other: Annotation;
-  image: Float32Array;
-  score: number;
+export function Colocalised({ job, annotation, onChoose }: Props) {
+  const { fdr, measure } = state.value;
+  const level = Math.round(100 * Math.max(fdr, levelOf(annotation.fdr)));
+  const key = [annotation.id, level, measure].join("/");
+  const { value, error, key: shown } = useLoaded(key, () => openPartners(job, annotation, level, measure));
+  return (
+    <>
+      <div class="line">
+        <p class="quiet">{described(job, annotation, level)}</p>
+        <select class="push" aria-label="Measure of colocalisation" value={measure} onChange={(event) => update({ measure: event.currentTarget.value })}>
+          {Object.entries(MEASURES).map(([name, title]) => <option key={name} value={name}>{title}</option>)}
+        </select>
+      </div>
+      {error && <p class="problem" role="alert">{error}</p>}
+      {shown === key && !error && (value?.length ? <Partners job={job} partners={value} onChoose={onChoose} /> : <p class="quiet">{reason(job, annotation, value)}</p>)}
+    </>
+  );
 }
 
-export function Colocalised({ job, annotation, onChoose }: Props) {
-  const [asked, setAsked] = useState(false);
-  const { fdr, database } = state.value;
-  const others = distinct(filtered(job.annotations, { ...state.value, text: "", mz: "", adduct: "", database: database || annotation.database }), annotation);
-  const small = others.length * job.dataset.width * job.dataset.height <= AT_ONCE;
-  const key = small || asked ? JSON.stringify([annotation.id, fdr, database]) : "";
-  const { value, error } = useLoaded(key, () => (key ? matches(job, annotation, others) : Promise.resolve(null)));
-  if (error) return <p class="problem" role="alert">{error}</p>;
-  if (!key) return <button type="button" onClick={() => setAsked(true)}>Compare with {count(others.length)} images</button>;
-  if (!value) return <p class="quiet" role="status">Comparing images …</p>;
-  if (!value.length) return <p class="quiet">No other image within this FDR looks like this one.</p>;
+function described(job: Job, { database }: Annotation, level: number): string {
+  const within = job.annotations.filter((each) => each.database === database && each.fdr <= level / 100).length;
+  const compared = job.summary.colocalized?.[database] ?? within;
+  const few = compared && compared < within ? `the best ${count(compared)} of ` : "";
+  const named = job.databases.length > 1 ? ` of ${database}` : "";
+  return `Among ${few}the ${count(within)} annotations${named} within ${level} % FDR; scores from 0.3 on.`;
+}
+
+/** Why there are no partners to show. */
+function reason(job: Job, { database }: Annotation, partners: Partner[] | null): string {
+  if (!partners) return "There are too few annotations or pixels within this level to compare images.";
+  const compared = job.summary.colocalized?.[database] ?? Infinity;
+  const all = job.annotations.filter((each) => each.database === database).length;
+  if (compared < all) return `None is listed; only the best ${count(compared)} annotations of the database were compared, and this one may not be among them.`;
+  return "No other ion within this level is found in the same places.";
+}
+
+function Partners({ job, partners, onChoose }: { job: Job; partners: Partner[]; onChoose: (annotation: Annotation) => void }) {
   return (
     <ul class="thumbnails colocalised">
-      {value.map(({ other, image, score }) => (
+      {partners.map(({ other, score }) => (
         <li key={other.id}>
-          <button type="button" onClick={() => onChoose(other)} aria-label={`${ionText(other)}, similarity ${score.toFixed(2)}`}>
-            <Thumbnail dataset={job.dataset} image={image} label={`Image of ${ionText(other)}`} />
-            <span class="score">{score.toFixed(2)}</span>
+          <button type="button" onClick={() => onChoose(other)} aria-label={`${ionText(other)}, ${other.names[0] ?? ""}, score ${score.toFixed(3)}`}>
+            <IonThumbnail job={job} annotation={other} label="" />
+            <span class="score">{score.toFixed(3)}</span>
             <Ion annotation={other} />
+            <span class="quiet">{other.names[0]}</span>
           </button>
         </li>
       ))}
     </ul>
   );
 }
-
-/** One annotation of every other ion. */
-function distinct(annotations: Annotation[], chosen: Annotation): Annotation[] {
-  const ions = new Map(annotations.map((each) => [each.ionFormula, each]));
-  ions.delete(chosen.ionFormula);
-  return [...ions.values()];
-}
-
-async function matches(job: Job, chosen: Annotation, others: Annotation[]): Promise<Match[]> {
-  const own = smoothed(await openImage(job, chosen), job.dataset);
-  const found: Match[] = [];
-  // Packs of images are read in their order, each once.
-  for (const other of [...others].sort((one, next) => one.pack - next.pack)) {
-    const image = await openImage(job, other);
-    const score = similarity(own, smoothed(image, job.dataset));
-    if (score >= LEAST) found.push({ other, image, score });
-    found.sort((one, next) => next.score - one.score).splice(SHOWN);
-  }
-  return found;
-}
-
-/** Less alike is not worth showing. */
-const LEAST = 0.3;

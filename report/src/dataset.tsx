@@ -2,37 +2,44 @@
 
 import type { ComponentChildren } from "preact";
 
+import { Costs } from "./costs";
 import { LEVELS } from "./filters";
 import type { Job, Summary } from "./job";
-import { adductText, count, dollars, duration, percent, plural } from "./notation";
+import { count, modifierText, percent, plural } from "./notation";
 import { ScoreChart } from "./scorechart";
 import { Thumbnail } from "./thumbnail";
 
 export function DatasetView({ job }: { job: Job }) {
   const { summary } = job;
+  const metadata = leaves(summary.metadata);
   return (
-    <main class="dataset"><div class="cards">
-      <Card title="Total ion current">
-        <Thumbnail dataset={job.dataset} image={job.dataset.total} label="Total ion current of every pixel" />
-      </Card>
-      <Card title="Dataset"><Facts rows={datasetRows(job)} /></Card>
-      <Card title="Warnings">
-        {summary.warnings.length ? <Warnings summary={summary} /> : <p class="quiet">The dataset and its databases gave no reason to warn.</p>}
-      </Card>
-      <Card title="Annotations by adduct"><AdductCounts job={job} /></Card>
-      <Card title="Scores of targets and decoys"><ScoreChart scores={job.dataset.scores} /></Card>
-      <Card title="Time and money"><Stages summary={summary} /></Card>
-      <Card title="Ions"><Ions summary={summary} /></Card>
-      <Card title="Settings"><Facts rows={settingRows(summary)} /></Card>
-      <Card title="Versions"><Facts rows={Object.entries(summary.versions)} /></Card>
-    </div></main>
+    <main class="dataset">
+      <h2 class="visually-hidden">Dataset and job</h2>
+      <div class="cards">
+        <Card title="Total ion current">
+          <Thumbnail dataset={job.dataset} image={job.dataset.total} label="Total ion current of every pixel" />
+        </Card>
+        <Card title="Dataset"><Facts rows={datasetRows(job)} /></Card>
+        {metadata.length > 0 && <Card title="Metadata of the submission"><Facts rows={metadata} /></Card>}
+        <Card title="Warnings">
+          {summary.warnings.length ? <Warnings summary={summary} /> : <p class="quiet">The dataset and its databases gave no reason to warn.</p>}
+        </Card>
+        <Card title="Annotations by adduct"><AdductCounts job={job} /></Card>
+        <Card title="Scores of targets and decoys"><ScoreChart job={job} /></Card>
+        <Card title="Ions"><Ions summary={summary} /></Card>
+        <Card title="Databases"><Databases job={job} /></Card>
+        <Card title="Settings"><Facts rows={settingRows(summary)} /></Card>
+        <Card title="Versions"><Facts rows={Object.entries(summary.versions)} /></Card>
+        <Card title="Time and money" wide><Costs summary={summary} /></Card>
+      </div>
+    </main>
   );
 }
 
-function Card({ title, children }: { title: string; children: ComponentChildren }) {
+function Card({ title, wide = false, children }: { title: string; wide?: boolean; children: ComponentChildren }) {
   return (
-    <section class="card">
-      <h2>{title}</h2>
+    <section class={wide ? "card wide" : "card"} aria-label={title}>
+      <h3>{title}</h3>
       {children}
     </section>
   );
@@ -68,23 +75,48 @@ function datasetRows({ dataset, summary }: Job): [string, ComponentChildren][] {
   ];
 }
 
-function settingRows({ configuration, databases }: Summary): [string, ComponentChildren][] {
-  const rows = Object.entries(configuration)
-    .filter(([name]) => !["databases", "findings", "metadata"].includes(name))
-    .map(([name, value]): [string, ComponentChildren] => [name, settingText(value)]);
-  const metadata = Object.entries((configuration["metadata"] ?? {}) as Record<string, unknown>);
-  return [
-    ...databases.map(({ name, digest, formulas }): [string, ComponentChildren] => ["database", `${name}, ${plural(formulas, "formula")}, ${digest}`]),
-    ...rows,
-    ...metadata.map(([name, value]): [string, ComponentChildren] => [`metadata: ${name}`, settingText(value)]),
-  ];
+/** Settings that are shown elsewhere. */
+const ELSEWHERE = ["name", "databases", "findings", "metadata"];
+
+function settingRows({ configuration }: Summary): [string, ComponentChildren][] {
+  return Object.entries(configuration)
+    .filter(([name]) => !ELSEWHERE.includes(name))
+    .map(([name, value]) => [name.replaceAll("_", " "), settingText(value)]);
 }
 
 function settingText(value: unknown): string {
-  if (value === null || (Array.isArray(value) && !value.length)) return "–";
-  if (typeof value === "object" && Object.values(value).every((each) => each === null)) return "–";
+  if (value === null || value === "" || (Array.isArray(value) && !value.length)) return "–";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value !== "object") return String(value);
+  if (Object.values(value).every((each) => each === null)) return "–";
   if (Array.isArray(value) && value.every((each) => typeof each !== "object")) return value.join(", ");
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return JSON.stringify(value);
+}
+
+/** What nested values hold, each with the way to it. */
+function leaves(value: unknown, path: string[] = []): [string, string][] {
+  if (value === null || typeof value !== "object") return [[path.join(" › "), settingText(value)]];
+  if (Array.isArray(value) && value.every((each) => typeof each !== "object")) return [[path.join(" › "), settingText(value)]];
+  return Object.entries(value).flatMap(([name, each]) => leaves(each, [...path, Array.isArray(value) ? String(Number(name) + 1) : name.replaceAll("_", " ")]));
+}
+
+function Databases({ job: { summary } }: { job: Job }) {
+  return (
+    <table class="figures">
+      <thead>
+        <tr><th scope="col">name</th><th scope="col">formulas</th>{LEVELS.map((level) => <th scope="col" key={level}>{percent(level, 0)}</th>)}</tr>
+      </thead>
+      <tbody>
+        {summary.databases.map(({ name, digest, formulas }) => (
+          <tr key={name}>
+            <th scope="row" title={`SHA-256 ${digest}…`}>{name}</th>
+            <td>{count(formulas)}</td>
+            {LEVELS.map((level) => <td key={level}>{count(summary.annotations[name]?.[String(Math.round(100 * level))] ?? 0)}</td>)}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
 }
 
 function Warnings({ summary }: { summary: Summary }) {
@@ -100,7 +132,7 @@ function Warnings({ summary }: { summary: Summary }) {
 function AdductCounts({ job }: { job: Job }) {
   const groups = new Map<string, number[]>();
   for (const each of job.annotations) {
-    const name = adductText(each.chemMod + each.neutralLoss + each.adduct);
+    const name = modifierText(each);
     const counts = groups.get(name) ?? LEVELS.map(() => 0);
     groups.set(name, counts.map((number, place) => number + Number(each.fdr <= (LEVELS[place] ?? 0))));
   }
@@ -119,7 +151,7 @@ function AdductCounts({ job }: { job: Job }) {
           {LEVELS.map((level) => <th scope="col" key={level}>{percent(level, 0)}</th>)}
         </tr>
       </thead>
-      <tbody>{[...groups].sort().map(([name, counts]) => row(name, counts))}</tbody>
+      <tbody>{[...groups].sort(([one], [other]) => one.localeCompare(other)).map(([name, counts]) => row(name, counts))}</tbody>
       <tfoot>{row("all", totals)}</tfoot>
     </table>
   );
@@ -140,33 +172,6 @@ function Ions({ summary }: { summary: Summary }) {
           <ul class="warnings">{listed.map(([formula, modifier, reason]) => <li key={formula + modifier}>{formula}{modifier}: {reason}</li>)}</ul>
         </details>
       )}
-    </>
-  );
-}
-
-function Stages({ summary }: { summary: Summary }) {
-  const stages = Object.entries(summary.stages);
-  const longest = Math.max(...stages.map(([, stage]) => stage.seconds ?? 0));
-  return (
-    <>
-      <p>{duration(summary.seconds)} from upload to results, about {dollars(summary.cost.usd)} (estimated before: {dollars(summary.cost.estimated_usd)}; prices of {summary.cost.prices.region}).</p>
-      <table class="figures stages">
-        <thead>
-          <tr><th scope="col">stage</th><th scope="col">time</th><th scope="col" /><th scope="col">calls</th><th scope="col">memory</th><th scope="col">cost</th></tr>
-        </thead>
-        <tbody>
-          {stages.map(([name, stage]) => (
-            <tr key={name}>
-              <th scope="row">{name}</th>
-              <td>{stage.seconds === undefined ? "" : duration(stage.seconds)}</td>
-              <td class="bar-cell"><span class="bar" style={{ width: `${longest ? (100 * (stage.seconds ?? 0)) / longest : 0}%` }} /></td>
-              <td>{stage.invocations === undefined ? "" : count(stage.invocations)}</td>
-              <td>{stage.peak_mb === undefined ? "" : `${count(stage.peak_mb)} MB`}</td>
-              <td>{stage.usd === undefined ? "" : dollars(stage.usd)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
     </>
   );
 }

@@ -3,14 +3,13 @@
 import type { ComponentChildren } from "preact";
 
 import { Colocalised } from "./colocalised";
-import { useLoaded } from "./hooks";
-import { type Annotation, type Job, openImage } from "./job";
+import type { Annotation, Job } from "./job";
 import { linkOf } from "./links";
 import { CHANNELS, css } from "./maps";
-import { adductText, Formula, intensity, Ion, ionText, percent } from "./notation";
+import { Formula, intensity, Ion, ionText, modifierText, percent } from "./notation";
 import { Pattern } from "./pattern";
 import { state, update } from "./state";
-import { Thumbnail } from "./thumbnail";
+import { IonThumbnail } from "./thumbnail";
 import { replaced } from "./viewer";
 
 interface Props {
@@ -27,7 +26,7 @@ export function Details({ job, annotation, onChoose }: Props) {
         <Panel title="Isotope images"><Isotopes job={job} annotation={annotation} /></Panel>
       </div>
       <div class="stack">
-        <Panel title="Scores"><Scores annotation={annotation} /></Panel>
+        <Panel title="Scores"><Scores job={job} annotation={annotation} /></Panel>
         <Panel title={`Molecules (${annotation.names.length})`}><Molecules annotation={annotation} /></Panel>
         <Relations job={job} annotation={annotation} onChoose={onChoose} />
       </div>
@@ -53,7 +52,7 @@ export function Heading({ job, annotation }: { job: Job; annotation: Annotation 
       <div>
         <h2><Ion annotation={annotation} /></h2>
         <p>
-          m/z {annotation.mz.toFixed(4)} · {adductText(annotation.adduct)} · FDR {percent(annotation.fdr)} · MSM {annotation.msm.toFixed(3)}
+          m/z {annotation.mz.toFixed(4)} · {modifierText(annotation)} · FDR {percent(annotation.fdr)} · {job.modelled && `score ${annotation.score.toFixed(3)} · `}MSM {annotation.msm.toFixed(3)}
           {job.databases.length > 1 && ` · ${annotation.database}`}
         </p>
         <p class="names" title={annotation.names.join("\n")}>{annotation.names.slice(0, 3).join(" · ")}{annotation.names.length > 3 && ` and ${annotation.names.length - 3} more`}</p>
@@ -71,17 +70,28 @@ export function Heading({ job, annotation }: { job: Job; annotation: Annotation 
   );
 }
 
-const MEANINGS: [string, "chaos" | "spatial" | "spectral" | "msm", string][] = [
-  ["MSM", "msm", "The product of the three below; annotations are ranked by it."],
+type ScoreMeaning = [title: string, key: "score" | "msm" | "chaos" | "spatial" | "spectral", meaning: string];
+
+const MEANINGS: ScoreMeaning[] = [
   ["ρ chaos", "chaos", "Spatial structure of the first image: 1 is an image in few pieces, noise falls to 0."],
   ["ρ spatial", "spatial", "How well the images of the isotope peaks agree with the first, weighted by their theoretical intensities."],
   ["ρ spectral", "spectral", "How well the summed intensities of the peaks agree with the theoretical pattern."],
 ];
 
-function Scores({ annotation }: { annotation: Annotation }) {
+/** What the scores mean, first the one that ranks the annotations. */
+function meanings({ modelled, summary }: Job): ScoreMeaning[] {
+  if (!modelled) return [["MSM", "msm", "The product of the three below; annotations are ranked by it."], ...MEANINGS];
+  return [
+    ["Score", "score", `What the model ${String(summary.configuration["scoring_model"])} makes of the others; annotations are ranked by it.`],
+    ["MSM", "msm", "The product of the three below."],
+    ...MEANINGS,
+  ];
+}
+
+function Scores({ job, annotation }: { job: Job; annotation: Annotation }) {
   return (
     <dl class="scores">
-      {MEANINGS.map(([title, key, meaning]) => (
+      {meanings(job).map(([title, key, meaning]) => (
         <div key={key}>
           <dt>{title}</dt>
           <dd>
@@ -112,13 +122,11 @@ function Scores({ annotation }: { annotation: Annotation }) {
 const signed = (value: number): string => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 
 function Isotopes({ job, annotation }: { job: Job; annotation: Annotation }) {
-  const { value, error, key } = useLoaded(annotation.id, () => Promise.all(annotation.theoMz.map((_, peak) => openImage(job, annotation, peak))));
-  if (error) return <p class="problem" role="alert">{error}</p>;
   return (
     <div class="thumbnails">
       {annotation.theoMz.map((mz, peak) => (
-        <figure key={peak}>
-          <Thumbnail dataset={job.dataset} image={(key === annotation.id && value?.[peak]) || null} label={`Image of peak ${peak + 1} of ${ionText(annotation)}`} />
+        <figure key={`${annotation.id}/${peak}`}>
+          <IonThumbnail job={job} annotation={annotation} isotope={peak} label={`Image of peak ${peak + 1} of ${ionText(annotation)}`} />
           <figcaption>{mz.toFixed(4)}<br /><span class="quiet">up to {intensity(annotation.highest[peak] ?? 0)}</span></figcaption>
         </figure>
       ))}
@@ -135,7 +143,7 @@ function Molecules({ annotation }: { annotation: Annotation }) {
           const id = annotation.ids[place] ?? "";
           return (
             <li key={`${id}-${place}`}>
-              <span>{name}</span>
+              <span>{name}{annotation.classes[place] && <span class="quiet"> · {annotation.classes[place]}</span>}</span>
               <a href={linkOf(id, name)} target="_blank" rel="noopener noreferrer">{id || "search"}</a>
             </li>
           );
@@ -157,8 +165,8 @@ function Relations({ job, annotation, onChoose }: Props) {
     <Panel title="Isomers and isobars">
       {!isomers.length && !isobars.length && <p class="quiet">No other annotation has this ion formula or the same m/z windows.</p>}
       <ul class="relations">
-        {isomers.map((other) => <Relation key={other.id} other={other} note="same ion formula" onChoose={onChoose} />)}
-        {isobars.map(({ other, peaks }) => <Relation key={other.id} other={other} note={shared(peaks)} onChoose={onChoose} />)}
+        {isomers.map((other) => <Relation key={other.id} job={job} other={other} note="same ion formula" onChoose={onChoose} />)}
+        {isobars.map(({ other, peaks }) => <Relation key={other.id} job={job} other={other} note={shared(peaks)} onChoose={onChoose} />)}
       </ul>
     </Panel>
   );
@@ -170,11 +178,11 @@ function shared(peaks: string): string {
   return `shares ${pairs.map(([own, other]) => (own === other ? `peak ${own}` : `peak ${own} with ${other}`)).join(", ")}`;
 }
 
-function Relation({ other, note, onChoose }: { other: Annotation; note: string; onChoose: (annotation: Annotation) => void }) {
+function Relation({ job, other, note, onChoose }: { job: Job; other: Annotation; note: string; onChoose: (annotation: Annotation) => void }) {
   return (
     <li>
       <button type="button" class="link" onClick={() => onChoose(other)}><Ion annotation={other} /></button>
-      <span class="quiet">{note} · MSM {other.msm.toFixed(3)} · FDR {percent(other.fdr)}</span>
+      <span class="quiet">{note} · {job.modelled ? "score" : "MSM"} {other.score.toFixed(3)} · FDR {percent(other.fdr)}</span>
     </li>
   );
 }

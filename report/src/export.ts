@@ -1,69 +1,118 @@
-/** Files that the page makes: pictures and tables. */
+/** Pictures that the page makes: what the stage shows, with scale bar, title and colours. */
 
-import { inverse, type Matrix, scaleBar, type Size } from "./geometry";
-import type { Annotation, Job } from "./job";
-import { coloursOf, css } from "./maps";
+import { fileName, saveFile } from "./files";
+import { inverse, type Matrix, type Placement, scaleBar, type Size } from "./geometry";
+import type { Dataset } from "./job";
+import { coloursOf, css, type Rgb } from "./maps";
 import { intensity } from "./notation";
 import { openPicture, optical } from "./optical";
 import { canvasOf, type Range } from "./picture";
 import { state } from "./state";
 
-export function saveFile(name: string, content: Blob): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(content);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+/** What a picture shows of the ions, and where. */
+export interface Frame {
+  size: Size;
+  /** From the ion image's pixels to the picture's dots. */
+  place: Placement;
 }
 
-/** A name for a file: letters and digits, joined. */
-export const fileName = (text: string): string => text.replace(/[^\p{L}\p{N}\-]+/gu, "_").replace(/^_+|_+$/g, "") || "ions";
+/** An ion of the picture: in a colour map, or in one colour. */
+export interface Legend {
+  name: string;
+  range: Range;
+  map: string;
+  colour: Rgb | null;
+}
 
 const LEAST = 900;
-const FOOT = 46;
+const LINE = 24;
+const EDGE = 14;
 
-/** Save the picture with its scale bar, title and colours, each pixel of the dataset a whole number of dots. */
-export async function savePicture(job: Job, picture: ImageData, title: string, colours: { map: string; range: Range } | null): Promise<void> {
-  const { dataset } = job;
-  const scale = Math.max(1, Math.ceil(LEAST / Math.max(dataset.width, dataset.height * dataset.aspect)));
-  const size = { width: dataset.width * scale, height: Math.round(dataset.height * scale * dataset.aspect) };
+/** The whole ion image, each of its pixels a whole number of dots across. */
+export function wholeFrame({ width, height, aspect }: Dataset): Frame {
+  const across = Math.max(1, Math.ceil(LEAST / Math.max(width, height * aspect)));
+  const down = across * aspect;
+  return { size: { width: width * across, height: Math.round(height * down) }, place: { across, down, left: 0, top: 0 } };
+}
+
+/** What the stage shows, as fine as the screen or finer. */
+export function viewFrame(stage: Size, place: Placement): Frame {
+  const scale = Math.max(devicePixelRatio, LEAST / stage.width);
+  const scaled = Object.fromEntries(Object.entries(place).map(([name, value]) => [name, value * scale])) as unknown as Placement;
+  return { size: { width: Math.round(stage.width * scale), height: Math.round(stage.height * scale) }, place: scaled };
+}
+
+/** Save a picture of the ion image, the optical one beneath it where that is shown. */
+export async function savePicture(dataset: Dataset, picture: ImageData, { size, place }: Frame, legends: Legend[]): Promise<void> {
   const canvas = document.createElement("canvas");
   canvas.width = size.width;
-  canvas.height = size.height + FOOT;
+  canvas.height = size.height + EDGE + LINE * Math.max(2, linesOf(legends));
   const context = canvas.getContext("2d");
   if (!context) throw new Error("This browser gives no canvas to draw on.");
   context.fillStyle = "#0b0d12";
   context.fillRect(0, 0, canvas.width, canvas.height);
-  await drawOptical(context, size, { across: scale, down: scale * dataset.aspect });
-  context.imageSmoothingEnabled = false;
-  context.drawImage(canvasOf(picture), 0, 0, size.width, size.height);
-  const bar = scaleBar(dataset, scale, size.width / 4);
-  context.fillStyle = "#fff";
-  context.font = "15px system-ui, sans-serif";
-  context.fillRect(14, size.height + 14, bar.length, 4);
-  context.fillText(bar.text, 14, size.height + 36);
-  context.textAlign = "right";
-  context.fillText(title, canvas.width - 14, size.height + 36, canvas.width * 0.7);
-  if (colours) drawColours(context, colours, canvas.width - 14, size.height + 8);
+  await drawOptical(context, size, place);
+  drawIons(context, canvasOf(picture), size, place);
+  drawScale(context, dataset, size, place.across);
+  drawLegends(context, legends, size);
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
-  if (blob) saveFile(`${fileName(title)}.png`, blob);
+  if (!blob) throw new Error("This browser cannot hold a picture of this size.");
+  saveFile(`${fileName(legends.map(({ name }) => name).join(" "))}.png`, blob);
 }
 
-function drawColours(context: CanvasRenderingContext2D, { map, range }: { map: string; range: Range }, right: number, top: number): void {
-  const table = coloursOf(map);
-  const text = intensity(range.high);
-  const end = right - context.measureText(text).width - 8;
-  table.forEach((colour, place) => {
-    context.fillStyle = css(colour);
-    context.fillRect(end - 128 + place / 2, top, 1, 10);
-  });
+/** Lines of the legend: an ion in a colour map has one for its name and one for its colours. */
+const linesOf = (legends: Legend[]): number => legends.reduce((sum, { colour }) => sum + (colour ? 1 : 2), 0);
+
+function drawIons(context: CanvasRenderingContext2D, ions: HTMLCanvasElement, size: Size, { across, down, left, top }: Placement): void {
+  context.save();
+  context.beginPath();
+  context.rect(0, 0, size.width, size.height);
+  context.clip();
+  context.imageSmoothingEnabled = false;
+  context.drawImage(ions, left, top, ions.width * across, ions.height * down);
+  context.restore();
+}
+
+function drawScale(context: CanvasRenderingContext2D, dataset: Dataset, { width, height }: Size, across: number): void {
+  const bar = scaleBar(dataset, across, width / 4);
   context.fillStyle = "#fff";
-  context.fillText(text, right, top + 10);
-  context.fillText(intensity(range.low), end - 136, top + 10);
+  context.font = "15px system-ui, sans-serif";
+  context.fillRect(EDGE, height + EDGE, bar.length, 4);
+  context.fillText(bar.text, EDGE, height + EDGE + 22);
+}
+
+function drawLegends(context: CanvasRenderingContext2D, legends: Legend[], { width, height }: Size): void {
+  const right = width - EDGE;
+  let line = height + EDGE + 10;
+  context.textAlign = "right";
+  for (const legend of legends) {
+    const text = legend.colour ? `${legend.name}  ${intensity(legend.range.low)} – ${intensity(legend.range.high)}` : legend.name;
+    context.fillStyle = legend.colour ? css(legend.colour) : "#fff";
+    context.fillText(text, right, line, width * 0.7);
+    line += LINE;
+    if (legend.colour) continue;
+    drawColours(context, legend, right, line - 10);
+    line += LINE;
+  }
+}
+
+const BAR = 160;
+
+function drawColours(context: CanvasRenderingContext2D, { map, range }: Legend, right: number, top: number): void {
+  const table = coloursOf(map);
+  const high = intensity(range.high);
+  const start = Math.round(right - context.measureText(high).width) - 8 - BAR;
+  for (let place = 0; place < BAR; place++) {
+    context.fillStyle = css(table[Math.round((place / (BAR - 1)) * 255)] ?? [0, 0, 0]);
+    context.fillRect(start + place, top, 1, 12);
+  }
+  context.fillStyle = "#fff";
+  context.fillText(high, right, top + 11);
+  context.fillText(intensity(range.low), start - 8, top + 11);
 }
 
 /** Draw the optical image where its transform says, dot by dot, since a canvas knows no perspective. */
-async function drawOptical(context: CanvasRenderingContext2D, size: Size, scale: { across: number; down: number }): Promise<void> {
+async function drawOptical(context: CanvasRenderingContext2D, size: Size, place: Placement): Promise<void> {
   const shown = optical.peek();
   if (!shown || !inverse(shown.transform)) return;
   const source = document.createElement("canvas");
@@ -73,19 +122,18 @@ async function drawOptical(context: CanvasRenderingContext2D, size: Size, scale:
   if (!from) return;
   from.drawImage(await openPicture(shown.url), 0, 0);
   const dots = from.getImageData(0, 0, shown.width, shown.height);
-  const drawn = resampled(dots, shown.transform, size, scale);
   context.globalAlpha = state.peek().opticalOpacity;
-  context.drawImage(canvasOf(drawn), 0, 0);
+  context.drawImage(canvasOf(resampled(dots, shown.transform, size, place)), 0, 0);
   context.globalAlpha = 1;
 }
 
-function resampled(source: ImageData, [[a, b, c], [d, e, f], [g, h, i]]: Matrix, size: Size, scale: { across: number; down: number }): ImageData {
+function resampled(source: ImageData, [[a, b, c], [d, e, f], [g, h, i]]: Matrix, size: Size, place: Placement): ImageData {
   const result = new ImageData(size.width, size.height);
   const [from, to] = [new Uint32Array(source.data.buffer), new Uint32Array(result.data.buffer)];
   for (let row = 0; row < size.height; row++) {
-    const y = (row + 0.5) / scale.down;
+    const y = (row + 0.5 - place.top) / place.down;
     for (let column = 0; column < size.width; column++) {
-      const x = (column + 0.5) / scale.across;
+      const x = (column + 0.5 - place.left) / place.across;
       const depth = g * x + h * y + i;
       const left = Math.floor((a * x + b * y + c) / depth);
       const top = Math.floor((d * x + e * y + f) / depth);
@@ -96,41 +144,3 @@ function resampled(source: ImageData, [[a, b, c], [d, e, f], [g, h, i]]: Matrix,
   }
   return result;
 }
-
-const CELLS: [string, (annotation: Annotation) => string | number][] = [
-  ["formula", (each) => each.formula],
-  ["adduct", (each) => (each.adduct.startsWith("[M]") ? each.adduct : `M${each.adduct}`)],
-  ["chemMod", (each) => each.chemMod],
-  ["neutralLoss", (each) => each.neutralLoss],
-  ["ion", (each) => each.ion],
-  ["database", (each) => each.database],
-  ["mz", (each) => each.mz],
-  ["massError", (each) => each.errorPpm.toPrecision(5)],
-  ["msm", (each) => each.msm],
-  ["fdr", (each) => each.fdr],
-  ["rhoSpatial", (each) => each.spatial],
-  ["rhoSpectral", (each) => each.spectral],
-  ["rhoChaos", (each) => each.chaos],
-  ["maxIntensity", (each) => each.highest[0] ?? ""],
-  ["totalIntensity", (each) => each.total[0] ?? ""],
-  ["moleculeNames", (each) => each.names.map(unsplit).join(", ")],
-  ["moleculeIds", (each) => each.ids.map(unsplit).join(", ")],
-  ["isobarIons", (each) => each.isobars.map(({ ion }) => ion).join(", ")],
-];
-
-const unsplit = (name: string): string => name.replace(/,\s+/g, ",");
-
-/** A cell in quotes, with nothing at its beginning that a spreadsheet would run. */
-function cell(value: string | number): string {
-  const text = typeof value === "string" && /^\s*[=+\-@＝＋－＠]/u.test(value) ? `'${value}` : String(value);
-  return `"${text.replaceAll('"', '""')}"`;
-}
-
-/** The rows as CSV, under the names of annotations.csv. */
-export function csvOf(rows: Annotation[]): string {
-  const lines = [CELLS.map(([name]) => cell(name)), ...rows.map((each) => CELLS.map(([name, value]) => (name === "chemMod" || name === "neutralLoss" ? plain(value(each)) : cell(value(each)))))];
-  return lines.map((line) => line.join(",")).join("\n") + "\n";
-}
-
-/** Modifiers begin with a sign and are made of formulas: no spreadsheet runs them, and scripts expect them as they are. */
-const plain = (value: string | number): string => `"${value}"`;

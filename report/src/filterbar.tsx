@@ -1,11 +1,13 @@
 /** The filters above the table, how many annotations pass them, which columns are shown, and the CSV. */
 
-import { COLUMNS } from "./columns";
-import { csvOf, fileName, saveFile } from "./export";
-import { adductsOf, LEVELS, wantedMz } from "./filters";
+import { columnsOf } from "./columns";
+import { csvOf } from "./csv";
+import { fileName, saveFile } from "./files";
+import { adductsOf, type Filter, filterOf, LEVELS, modificationsOf, wantedMz } from "./filters";
 import type { Annotation, Job } from "./job";
+import { Menu } from "./menu";
 import { adductText, count } from "./notation";
-import { INITIAL, state, type Unit, update } from "./state";
+import { INITIAL, NONE, state, type Unit, update } from "./state";
 
 export function FilterBar({ job, rows }: { job: Job; rows: Annotation[] }) {
   const shown = state.value;
@@ -17,14 +19,16 @@ export function FilterBar({ job, rows }: { job: Job; rows: Annotation[] }) {
       </div>
       <div class="line">
         <Levels job={job} />
-        {job.databases.length > 1 && <Choice name="database" label="Database" all="All databases" values={job.databases} show={(value) => value} />}
+        {job.databases.length > 1 && <Choice name="database" label="Database" all="All databases" values={job.databases} />}
         <Choice name="adduct" label="Adduct" all="All adducts" values={adductsOf(job)} show={adductText} />
+        <Choice name="modification" label="Losses and modifications" all="Modified or not" values={modificationsOf(job)} show={modificationText} />
+        <Choice name="moleculeClass" label="Class of molecules" all="All classes" values={job.classes} />
       </div>
       <div class="line under">
         <output aria-live="polite" class="counts">
           <b>{count(rows.length)}</b> of {count(job.annotations.length)} annotations
         </output>
-        <button type="button" class="link" disabled={!isFiltered()} onClick={() => update(CLEARED)}>Clear filters</button>
+        {isFiltered() && <button type="button" class="link" onClick={clearFilters}>Clear filters</button>}
         <span class="push" />
         <ColumnChoice job={job} />
         <button type="button" disabled={!rows.length} onClick={() => saveRows(job, rows)} title="Save these rows as CSV">CSV</button>
@@ -33,10 +37,14 @@ export function FilterBar({ job, rows }: { job: Job; rows: Annotation[] }) {
   );
 }
 
-const { fdr, database, adduct, text, mz } = INITIAL;
-const CLEARED = { fdr, database, adduct, text, mz };
+const modificationText = (value: string): string => (value === NONE ? "Not modified" : adductText(value));
 
-const isFiltered = (): boolean => Object.entries(CLEARED).some(([name, value]) => state.value[name as keyof typeof CLEARED] !== value);
+/** What clearing the filters leaves: the tolerance of an m/z filters nothing by itself. */
+const { tolerance: _tolerance, unit: _unit, ...CLEARED } = filterOf(INITIAL);
+
+const isFiltered = (): boolean => Object.entries(CLEARED).some(([name, value]) => state.value[name as keyof Filter] !== value);
+
+export const clearFilters = (): void => update(CLEARED);
 
 function MzFilter() {
   const { mz, tolerance, unit } = state.value;
@@ -72,16 +80,18 @@ function Levels({ job }: { job: Job }) {
 }
 
 interface ChoiceProps {
-  name: "database" | "adduct";
+  name: "database" | "adduct" | "modification" | "moleculeClass";
   label: string;
   all: string;
   values: string[];
-  show: (value: string) => string;
+  show?: (value: string) => string;
 }
 
-function Choice({ name, label, all, values, show }: ChoiceProps) {
+/** One of several values; nothing where there is none to choose from. */
+function Choice({ name, label, all, values, show = (value) => value }: ChoiceProps) {
+  if (!values.length) return null;
   return (
-    <select aria-label={label} value={state.value[name]} onChange={(event) => update({ [name]: event.currentTarget.value })}>
+    <select aria-label={label} class={state.value[name] ? "active" : ""} value={state.value[name]} onChange={(event) => update({ [name]: event.currentTarget.value })}>
       <option value="">{all}</option>
       {values.map((value) => (
         <option key={value} value={value}>{show(value)}</option>
@@ -92,14 +102,13 @@ function Choice({ name, label, all, values, show }: ChoiceProps) {
 
 function ColumnChoice({ job }: { job: Job }) {
   const { columns } = state.value;
-  const offered = COLUMNS.filter((each) => each.key !== "database" || job.databases.length > 1);
+  const offered = columnsOf(job);
   const change = (key: string) => {
     const chosen = columns.includes(key) ? columns.filter((each) => each !== key) : [...columns, key];
-    update({ columns: COLUMNS.map((each) => each.key).filter((each) => chosen.includes(each)) });
+    update({ columns: offered.map((each) => each.key).filter((each) => chosen.includes(each)) });
   };
   return (
-    <details class="menu">
-      <summary>Columns</summary>
+    <Menu title="Columns">
       <div class="sheet" role="group" aria-label="Columns of the table">
         {offered.map(({ key, title, hint }) => (
           <label key={key} title={hint}>
@@ -107,7 +116,7 @@ function ColumnChoice({ job }: { job: Job }) {
           </label>
         ))}
       </div>
-    </details>
+    </Menu>
   );
 }
 

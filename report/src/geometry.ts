@@ -46,6 +46,18 @@ export function zoomed(dataset: Dataset, view: [number, number, number] | null, 
   ];
 }
 
+/** Move the view by pixels of the image. */
+export function shifted({ width, height }: Dataset, view: [number, number, number] | null, [right, down]: Point): [number, number, number] {
+  const [zoom, x, y] = view ?? [1, width / 2, height / 2];
+  return [zoom, Number((x + right).toFixed(2)), Number((y + down).toFixed(2))];
+}
+
+/** Whether a pixel of the image lies within the stage. */
+export function inSight([column, row]: Point, { across, down, left, top }: Placement, stage: Size): boolean {
+  const [x, y] = [left + column * across, top + row * down];
+  return x >= 0 && y >= 0 && x + across <= stage.width && y + down <= stage.height;
+}
+
 /** The longest round length, 1, 2 or 5 times a power of ten, that is not longer than `most`. */
 export function roundLength(most: number): number {
   const power = 10 ** Math.floor(Math.log10(most));

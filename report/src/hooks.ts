@@ -42,3 +42,17 @@ export function useSize<E extends HTMLElement>(): [{ current: E | null }, Size] 
   }, []);
   return [element, size];
 }
+
+/** Whether an element has been in sight, or nearly. */
+export function useSeen<E extends HTMLElement>(): [{ current: E | null }, boolean] {
+  const element = useRef<E>(null);
+  const [seen, setSeen] = useState(false);
+  useEffect(() => {
+    const node = element.current;
+    if (!node || seen) return undefined;
+    const observer = new IntersectionObserver((entries) => entries.some((each) => each.isIntersecting) && setSeen(true), { rootMargin: "200px" });
+    observer.observe(node);
+    return () => observer.disconnect();
+  }, [seen]);
+  return [element, seen];
+}

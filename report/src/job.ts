@@ -17,6 +17,8 @@ export interface Annotation {
   adduct: string;
   mz: number;
   msm: number;
+  /** What ranks it: the score of the job's model, or its MSM. */
+  score: number;
   fdr: number;
   chaos: number;
   spatial: number;
@@ -34,6 +36,8 @@ export interface Annotation {
   points: number[];
   names: string[];
   ids: string[];
+  /** Of each molecule; empty where the database has none. */
+  classes: string[];
   isobars: { ion: string; peaks: string }[];
   pack: number;
 }
@@ -51,6 +55,7 @@ export interface StageAccount {
   billed_seconds?: number;
   peak_mb?: number;
   usd?: number;
+  parts?: Record<string, number>;
 }
 
 export interface Summary {
@@ -62,6 +67,9 @@ export interface Summary {
   invalid_ions: [string, string, string][];
   annotations: Record<string, Record<string, number>>;
   images: number;
+  /** How many annotations of each database were compared with each other. */
+  colocalized: Record<string, number> | null;
+  metadata: Record<string, unknown>;
   claimed_at: string;
   ended_at: string;
   seconds: number;
@@ -71,7 +79,7 @@ export interface Summary {
   versions: Record<string, string>;
 }
 
-export interface Scores {
+interface Scores {
   targets: number[];
   decoys: number[];
   decoys_per_target: number;
@@ -104,34 +112,44 @@ export interface Job {
   dataset: Dataset;
   summary: Summary;
   databases: string[];
+  /** Classes of the molecules that were annotated, by name. */
+  classes: string[];
+  /** Whether a model scored the annotations. */
+  modelled: boolean;
   annotations: Annotation[];
   byId: Map<string, Annotation>;
 }
 
-type Columns = Record<string, unknown[]>;
+interface Content {
+  databases: string[];
+  classes: string[];
+  columns: Record<string, unknown[]>;
+}
 
 export async function openJob(): Promise<Job> {
   const [facts, table, summary] = await Promise.all([
     load<Facts>("report/dataset.js"),
-    load<{ databases: string[]; columns: Columns }>("report/annotations.js"),
+    load<Content>("report/annotations.js"),
     load<Summary>("report/summary.js"),
   ]);
   const sampled = await decodeMask(facts.mask, facts.width * facts.height);
   const total = await decodeValues(facts.tic, sampled, facts.width * facts.height);
   const size = facts.pixel_size_um;
   const aspect = size ? size[1] / size[0] : 1;
-  const annotations = readAnnotations(table.databases, table.columns);
+  const annotations = readAnnotations(table);
   forget("report/annotations.js");
   return {
     dataset: { ...facts, sampled, total, aspect },
     summary,
     databases: table.databases,
+    classes: table.classes.filter(Boolean).sort((one, other) => one.localeCompare(other, "en", { numeric: true })),
+    modelled: Boolean(summary.configuration["scoring_model"]),
     annotations,
     byId: new Map(annotations.map((each) => [each.id, each])),
   };
 }
 
-function readAnnotations(databases: string[], columns: Columns): Annotation[] {
+function readAnnotations({ databases, classes, columns }: Content): Annotation[] {
   const at = <T>(name: string, row: number) => columns[name]?.[row] as T;
   return (columns["ion"] ?? []).map((_, row) => {
     const ion = at<string>("ion", row);
@@ -152,6 +170,7 @@ function readAnnotations(databases: string[], columns: Columns): Annotation[] {
       adduct: at("adduct", row),
       mz: at("mz", row),
       msm: at("msm", row),
+      score: at("score", row),
       fdr: at("fdr", row),
       chaos: at("chaos", row),
       spatial: at("spatial", row),
@@ -167,6 +186,7 @@ function readAnnotations(databases: string[], columns: Columns): Annotation[] {
       points: at("nnz", row),
       names: at("molecule_names", row),
       ids: at("molecule_ids", row),
+      classes: at<number[]>("molecule_classes", row).map((number) => classes[number] ?? ""),
       isobars: at<string[]>("isobars", row).map((other, place) => ({ ion: other, peaks: peaks[place] ?? "" })),
       pack: at("pack", row),
     } satisfies Annotation;

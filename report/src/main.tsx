@@ -8,10 +8,11 @@ import { useEffect, useMemo } from "preact/hooks";
 import { DatasetView } from "./dataset";
 import { Details, Heading } from "./details";
 import { FilterBar } from "./filterbar";
-import { filtered, sorted } from "./filters";
+import { filtered, filterOf, sorted } from "./filters";
 import { Help, openHelp } from "./help";
 import { type Annotation, type Job, openJob } from "./job";
-import { openOptical } from "./optical";
+import { Nothing } from "./nothing";
+import { openOptical, optical } from "./optical";
 import { followAddress, state, type Tab, update } from "./state";
 import { Table } from "./table";
 import { ThemeButton } from "./theme";
@@ -26,7 +27,7 @@ function Page({ job }: { job: Job }) {
     <>
       <header class="top">
         <span class="brand" aria-hidden="true"><i /><i /><i /></span>
-        <h1>{job.summary.dataset.name}</h1>
+        <h1 title={job.summary.dataset.name}>{job.summary.dataset.name}</h1>
         <nav aria-label="Views">
           {TABS.map(([name, title]) => (
             <button key={name} type="button" aria-current={tab === name ? "page" : undefined} onClick={() => update({ tab: name })}>{title}</button>
@@ -43,24 +44,25 @@ function Page({ job }: { job: Job }) {
 }
 
 function Annotations({ job }: { job: Job }) {
-  const { fdr, database, adduct, text, mz, tolerance, unit, sort, descending, ion } = state.value;
-  const rows = useMemo(
-    () => sorted(filtered(job.annotations, { fdr, database, adduct, text, mz, tolerance, unit }), sort, descending),
-    [fdr, database, adduct, text, mz, tolerance, unit, sort, descending],
-  );
+  const { sort, descending, ion, channels } = state.value;
+  const filter = filterOf(state.value);
+  const rows = useMemo(() => sorted(filtered(job.annotations, filter), sort, descending), [...Object.values(filter), sort, descending]);
   const chosen = job.byId.get(ion) ?? rows[0] ?? null;
   const choose = (annotation: Annotation) => update({ ion: annotation.id, range: null });
+  const shown = chosen || optical.value || channels.some((id) => job.byId.has(id));
   return (
     <main class="annotations">
-      <section class="list" aria-label="Annotations">
+      <section class="list" aria-labelledby="list-title">
+        <h2 id="list-title" class="visually-hidden">Annotations</h2>
         <FilterBar job={job} rows={rows} />
-        <Table rows={rows} chosen={chosen} onChoose={choose} />
+        <Table job={job} rows={rows} chosen={chosen} onChoose={choose} />
+        {!rows.length && <Nothing job={job} />}
       </section>
-      <div class="chosen">
+      <section class="chosen" aria-label="Chosen ion">
         {chosen && <Heading job={job} annotation={chosen} />}
-        <Viewer job={job} chosen={chosen} />
+        {shown ? <Viewer job={job} chosen={chosen} /> : <p class="nothing">Images are shown here once an annotation is chosen.</p>}
         {chosen && <Details job={job} annotation={chosen} onChoose={choose} />}
-      </div>
+      </section>
     </main>
   );
 }
@@ -95,7 +97,7 @@ if (root) {
     .then((job) => {
       document.title = `${job.summary.dataset.name} · Ionfleet`;
       root.replaceChildren();
-      followAddress();
+      followAddress(job.modelled ? "score" : "msm");
       render(<Page job={job} />, root);
       void openOptical(job);
     })

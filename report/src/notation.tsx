@@ -2,10 +2,20 @@
 
 import type { Annotation } from "./job";
 
-/** A formula with its counts as subscripts. */
+/** What stands for pure isotopes in formulas, as people write these. */
+const LABELS: Record<string, [mass: string, element: string]> = {
+  Cx: ["13", "C"], Hx: ["2", "H"], Nx: ["15", "N"], Ox: ["18", "O"], Sx: ["34", "S"],
+};
+
+/** A formula with its counts as subscripts, and the mass numbers of labels as superscripts. */
 export function Formula({ text }: { text: string }) {
-  const parts = text.split(/(\d+)/);
-  return <>{parts.map((part, place) => (place % 2 ? <sub key={place}>{part}</sub> : part))}</>;
+  const parts = text.match(/[A-Z][a-z]?|\d+|./g) ?? [];
+  return <>{parts.map((part, place) => (/\d/.test(part) ? <sub key={place}>{part}</sub> : <Element key={place} symbol={part} />))}</>;
+}
+
+function Element({ symbol }: { symbol: string }) {
+  const label = LABELS[symbol];
+  return label ? <><sup>{label[0]}</sup>{label[1]}</> : <>{symbol}</>;
 }
 
 /** A modifier such as `-H2O+Na`, its signs spaced. */
@@ -22,36 +32,48 @@ export function Modifier({ text }: { text: string }) {
 
 const UNCHANGED = /^\[M\][+-]$/;
 
+/** Chemical modification, neutral loss and adduct, as far as they add or take anything. */
+const modifiers = ({ chemMod, neutralLoss, adduct }: Annotation): string => chemMod + neutralLoss + (UNCHANGED.test(adduct) ? "" : adduct);
+
 /** [M + Na]⁺ with the formula for M. */
 export function Ion({ annotation }: { annotation: Annotation }) {
-  const { formula, chemMod, neutralLoss, adduct, ion } = annotation;
-  const charge = ion.endsWith("-") ? "−" : "+";
   return (
     <span class="ion">
-      [<Formula text={formula} />
-      <Modifier text={chemMod} />
-      <Modifier text={neutralLoss} />
-      <Modifier text={UNCHANGED.test(adduct) ? "" : adduct} />]<sup>{charge}</sup>
+      [<Formula text={annotation.formula} />
+      <Modifier text={modifiers(annotation)} />]<sup>{annotation.ion.endsWith("-") ? "−" : "+"}</sup>
     </span>
   );
 }
 
+const spaced = (text: string): string => text.replace(/[+-]/g, (sign) => (sign === "-" ? " − " : " + "));
+
+/** Labels as mass number and element. */
+const labelled = (text: string, write = (mass: string) => mass): string =>
+  text.replace(/[CHNOS]x/g, (symbol) => write(LABELS[symbol]![0]) + LABELS[symbol]![1]);
+
 /** An ion as one line of plain text. */
-export function ionText({ formula, chemMod, neutralLoss, adduct, ion }: Annotation): string {
-  const modifiers = chemMod + neutralLoss + (UNCHANGED.test(adduct) ? "" : adduct);
-  return `[${formula}${modifiers.replace(/[+-]/g, (sign) => (sign === "-" ? " − " : " + "))}]${ion.endsWith("-") ? "−" : "+"}`;
+export function ionText(annotation: Annotation): string {
+  return `[${labelled(annotation.formula + spaced(modifiers(annotation)))}]${annotation.ion.endsWith("-") ? "−" : "+"}`;
 }
 
-/** The same with subscripts, for where there is no markup. */
+const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+const raised = (digits: string): string => digits.replace(/\d/g, (digit) => RAISED[Number(digit)]!);
+const lowered = (digits: string): string => digits.replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)]!);
+
+const letters = (text: string): string => labelled(lowered(text), raised);
+
+/** The same with subscripts and superscripts, for where there is no markup. */
 export function ionLetters(annotation: Annotation): string {
-  const lowered = ionText(annotation).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)] ?? "");
-  return lowered.replace(/.$/, (charge) => (charge === "+" ? "⁺" : "⁻"));
+  return `[${letters(annotation.formula + spaced(modifiers(annotation)))}]${annotation.ion.endsWith("-") ? "⁻" : "⁺"}`;
 }
 
-/** An adduct as M + Na. */
+/** An adduct, or a modifier, as M − H₂O + Na. */
 export function adductText(adduct: string): string {
-  return UNCHANGED.test(adduct) ? adduct : `M${adduct.replace(/[+-]/g, (sign) => (sign === "-" ? " − " : " + "))}`;
+  return UNCHANGED.test(adduct) ? adduct : `M${letters(spaced(adduct))}`;
 }
+
+/** All that makes the molecule an ion. */
+export const modifierText = (annotation: Annotation): string => adductText(modifiers(annotation) || annotation.adduct);
 
 const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
 
@@ -66,13 +88,9 @@ export function intensity(value: number): string {
   const size = Math.abs(value);
   if (size >= 1e6 || size < 1e-2) {
     const [digits, power] = value.toExponential(2).split("e");
-    return `${digits}·10${superscript(Number(power))}`;
+    return `${digits}·10${raised(power!.replace("+", "").replace("-", "⁻"))}`;
   }
   return size >= 100 ? whole.format(value) : value.toPrecision(3);
-}
-
-function superscript(power: number): string {
-  return [...String(power)].map((digit) => (digit === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)])).join("");
 }
 
 export function plural(number: number, name: string, many = `${name}s`): string {
@@ -80,11 +98,13 @@ export function plural(number: number, name: string, many = `${name}s`): string 
 }
 
 export function duration(seconds: number): string {
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${seconds.toFixed(seconds < 0.095 ? 2 : 1)} s`;
   const minutes = Math.floor(seconds / 60);
   return minutes < 60 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** Dollars by two decimals, a small amount by its first two digits. */
 export function dollars(value: number): string {
-  return value >= 0.01 || value === 0 ? `$${value.toFixed(2)}` : `$${value.toPrecision(2)}`;
+  const decimals = value > 0 && value < 0.1 ? 1 - Math.floor(Math.log10(value)) : 2;
+  return `$${value.toFixed(decimals)}`;
 }

@@ -23,13 +23,13 @@ export function OpticalTools({ job, solid }: { job: Job; solid: () => ImageData 
     }
   };
   return (
-    <div class="group">
-      <label class="button" title="Lay a photograph or a stained section beneath the ion image; it stays on this computer">
-        {optical.value ? "Other …" : "Optical image …"}
-        <input class="visually-hidden" type="file" accept="image/*" onChange={(event) => void choose(event.currentTarget.files?.[0])} />
-      </label>
+    <div class={optical.value ? "group optical-tools" : "group"} role="group" aria-label="Optical image">
       {optical.value && <Opacities />}
       {optical.value && <button type="button" onClick={() => setPlacing(true)}>Place …</button>}
+      <label class="button" title="Lay a photograph or a stained section beneath the ion image; it stays on this computer">
+        {optical.value ? "Change …" : "Optical image …"}
+        <input class="visually-hidden" type="file" accept="image/*" onChange={(event) => void choose(event.currentTarget.files?.[0])} />
+      </label>
       {problem.value && <span class="problem" role="alert">{problem.value}</span>}
       {placing && optical.value && <Placing job={job} solid={solid} shown={optical.value} onClose={() => setPlacing(false)} />}
     </div>

@@ -8,7 +8,8 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-async function inflate(text: string): Promise<Uint8Array> {
+/** The bytes that were deflated and written in base64. */
+export async function inflate(text: string): Promise<Uint8Array> {
   const packed = bytesOf(text);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
@@ -29,19 +30,23 @@ export async function decodeMask(text: string, pixels: number): Promise<Uint32Ar
   return setBits(await inflate(text), pixels);
 }
 
-/** Decode a sparse image: one value a pixel of the box, 0 where there is none. */
-export async function decodeValues(text: string, sampled: Uint32Array, pixels: number): Promise<Float32Array> {
-  const bytes = await inflate(text);
-  const ranks = setBits(bytes, sampled.length);
-  const start = Math.ceil(sampled.length / 8);
-  const length = ranks.length;
+/** Numbers of 32 bits whose lowest bytes come first, then their second bytes and so on. */
+export function plane32(bytes: Uint8Array, start: number, length: number): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(length);
   for (let plane = 0; plane < 4; plane++) {
     const from = start + plane * length;
     for (let place = 0; place < length; place++) words[place]! |= bytes[from + place]! << (8 * plane);
   }
+  return words;
+}
+
+/** Decode a sparse image: one value a pixel of the box, 0 where there is none. */
+export async function decodeValues(text: string, sampled: Uint32Array, pixels: number): Promise<Float32Array> {
+  const bytes = await inflate(text);
+  const ranks = setBits(bytes, sampled.length);
+  const words = plane32(bytes, Math.ceil(sampled.length / 8), ranks.length);
   const values = new Float32Array(words.buffer);
   const dense = new Float32Array(pixels);
-  for (let place = 0; place < length; place++) dense[sampled[ranks[place]!]!] = values[place]!;
+  for (let place = 0; place < ranks.length; place++) dense[sampled[ranks[place]!]!] = values[place]!;
   return dense;
 }

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
-import { saveFile } from "./export";
+import { saveFile } from "./files";
 import { affine, inverse, type Matrix, type Point } from "./geometry";
 import type { Job } from "./job";
 import { type Optical, optical } from "./optical";

@@ -1,13 +1,15 @@
 /** How targets and decoys score: two histograms, decoys as many as there would be for one a target. */
 
-import type { Scores } from "./job";
+import type { Job } from "./job";
 import { count } from "./notation";
 
 const WIDTH = 420;
 const HEIGHT = 170;
 const [LEFT, RIGHT, TOP, BOTTOM] = [40, 10, 10, 26];
 
-export function ScoreChart({ scores }: { scores: Scores }) {
+export function ScoreChart({ job }: { job: Job }) {
+  const scores = job.dataset.scores;
+  const name = job.modelled ? "score" : "MSM";
   const targets = scores.targets;
   const decoys = scores.decoys.map((number) => number / scores.decoys_per_target);
   const most = Math.max(1, ...targets, ...decoys);
@@ -17,7 +19,7 @@ export function ScoreChart({ scores }: { scores: Scores }) {
   const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
   return (
     <figure class="pattern">
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`${count(sum(targets))} targets and ${count(sum(scores.decoys))} decoys by their MSM`}>
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`${count(sum(targets))} targets and ${count(sum(scores.decoys))} decoys by their ${name}`}>
         {[0, most / 4, most].map((value) => (
           <g key={value} class="rule">
             <line x1={LEFT} x2={WIDTH - RIGHT} y1={y(value)} y2={y(value)} />
@@ -34,7 +36,7 @@ export function ScoreChart({ scores }: { scores: Scores }) {
       </svg>
       <figcaption>
         <span class="key target">{count(sum(targets))} targets</span>{" "}
-        <span class="key decoy">{count(sum(scores.decoys))} decoys ÷ {scores.decoys_per_target}</span> by MSM; heights are square roots of counts
+        <span class="key decoy">{count(sum(scores.decoys))} decoys ÷ {scores.decoys_per_target}</span> by {name}; heights are square roots of counts
       </figcaption>
     </figure>
   );

@@ -2,14 +2,16 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
-import { cssMatrix, inverse, type Placement, placed, type Point, scaleBar, toImage, zoomed } from "./geometry";
-import { useSize } from "./hooks";
+import { cssMatrix, inSight, inverse, type Placement, placed, type Point, scaleBar, shifted, type Size, toImage, zoomed } from "./geometry";
 import type { Dataset } from "./job";
 import { canvasOf } from "./picture";
 import { optical } from "./optical";
 import { state, update } from "./state";
 
 interface Props {
+  node: { current: HTMLDivElement | null };
+  /** Of the stage, in CSS pixels. */
+  size: Size;
   dataset: Dataset;
   picture: ImageData | null;
   /** What the picture shows, for those who do not see it. */
@@ -21,22 +23,20 @@ interface Props {
 
 /** Pointers that moved less have clicked. */
 const CLICK = 4;
+const ZOOM = 1.5;
+/** The share of the stage that a key moves the view by. */
+const STRIDE = 0.1;
 const MOVES: Record<string, Point> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const FACTORS: Record<string, number> = { "+": ZOOM, "=": ZOOM, "-": 1 / ZOOM };
 
-export function Stage({ dataset, picture, label, describe, busy }: Props) {
-  const [node, size] = useSize<HTMLDivElement>();
+export function Stage(props: Props) {
+  const { node, size, dataset, picture, label, describe, busy } = props;
   const [pixel, setPixel] = useState<Point | null>(null);
-  const view = state.value.view;
-  const place = placed(size, dataset, view);
+  const place = placed(size, dataset, state.value.view);
   const drag = useDrag(dataset, place);
   useWheel(node, dataset, place);
   const onKeyDown = (event: KeyboardEvent) => {
-    const move = MOVES[event.key];
-    const factor = { "+": 1.5, "=": 1.5, "-": 1 / 1.5 }[event.key];
-    if (move) setPixel(moved(pixel, move, dataset));
-    else if (factor) update({ view: zoomed(dataset, view, factor, null) });
-    else if (event.key === "0") update({ view: null });
-    else return;
+    if (!act(event, props, place, pixel, setPixel)) return;
     event.preventDefault();
     event.stopPropagation();
   };
@@ -45,32 +45,64 @@ export function Stage({ dataset, picture, label, describe, busy }: Props) {
     if (box) setPixel(pixelAt(toImage(place, [event.clientX - box.left, event.clientY - box.top]), dataset));
   };
   return (
-    <div
-      class="stage"
-      ref={node}
-      tabIndex={0}
-      role="group"
-      aria-label="Ion image. Arrow keys move the pixel that is read out, plus and minus zoom, zero shows the whole image."
-      aria-busy={busy}
-      onKeyDown={onKeyDown}
-      onPointerDown={drag.start}
-      onPointerMove={(event) => {
-        drag.move(event);
-        follow(event);
-      }}
-      onPointerUp={drag.stop}
-      onPointerLeave={() => setPixel(null)}
-      onDblClick={() => update({ view: null })}
-    >
-      <div class="plane" style={{ transform: `translate(${place.left}px,${place.top}px) scale(${place.across},${place.down})` }}>
-        <OpticalLayer />
-        <IonLayer picture={picture} dataset={dataset} label={label} />
-        {pixel && <div class="pixel" style={{ left: `${pixel[0]}px`, top: `${pixel[1]}px` }} />}
+    <div class="stage-frame">
+      <div
+        class="stage"
+        ref={node}
+        tabIndex={0}
+        role="application"
+        aria-label="Ion image. Arrow keys move the pixel that is read out, with Shift the view; plus and minus zoom, zero shows the whole image."
+        aria-describedby="ion-image"
+        aria-busy={busy}
+        onKeyDown={onKeyDown}
+        onPointerDown={drag.start}
+        onPointerMove={(event) => {
+          drag.move(event);
+          follow(event);
+        }}
+        onPointerUp={drag.stop}
+        onPointerLeave={() => setPixel(null)}
+        onDblClick={() => update({ view: null })}
+      >
+        <div class="plane" style={{ transform: `translate(${place.left}px,${place.top}px) scale(${place.across},${place.down})` }}>
+          <OpticalLayer />
+          <IonLayer picture={picture} dataset={dataset} label={label} />
+          {pixel && <div class="pixel" style={{ left: `${pixel[0]}px`, top: `${pixel[1]}px` }} />}
+        </div>
+        <ScaleBar dataset={dataset} place={place} />
+        <output class="readout" aria-live="polite">
+          {pixel ? readout(pixel, dataset, describe) : ""}
+        </output>
       </div>
-      <ScaleBar dataset={dataset} place={place} />
-      <output class="readout" aria-live="polite">
-        {pixel ? readout(pixel, dataset, describe) : ""}
-      </output>
+      <ZoomButtons dataset={dataset} />
+    </div>
+  );
+}
+
+/** Do what a key asks for; say whether it asked for anything. */
+function act(event: KeyboardEvent, { dataset, size }: Props, place: Placement, pixel: Point | null, setPixel: (pixel: Point) => void): boolean {
+  const { view } = state.peek();
+  const move = MOVES[event.key];
+  const factor = FACTORS[event.key];
+  if (move && event.shiftKey) update({ view: shifted(dataset, view, [(move[0] * STRIDE * size.width) / place.across, (move[1] * STRIDE * size.height) / place.down]) });
+  else if (move) {
+    const next = moved(pixel, move, dataset);
+    setPixel(next);
+    if (!inSight(next, place, size)) update({ view: [view?.[0] ?? 1, next[0] + 0.5, next[1] + 0.5] });
+  } else if (factor) update({ view: zoomed(dataset, view, factor, pixel) });
+  else if (event.key === "0") update({ view: null });
+  else return false;
+  return true;
+}
+
+function ZoomButtons({ dataset }: { dataset: Dataset }) {
+  const { view } = state.value;
+  const zoom = (factor: number) => update({ view: zoomed(dataset, state.peek().view, factor, null) });
+  return (
+    <div class="zoom" role="group" aria-label="Zoom">
+      <button type="button" aria-label="Zoom in" title="Zoom in (+)" onClick={() => zoom(ZOOM)}>+</button>
+      <button type="button" aria-label="Zoom out" title="Zoom out (−)" onClick={() => zoom(1 / ZOOM)}>−</button>
+      {view && <button type="button" title="Show the whole image (0)" onClick={() => update({ view: null })}>Fit</button>}
     </div>
   );
 }
@@ -91,7 +123,7 @@ function IonLayer({ picture, dataset, label }: { picture: ImageData | null; data
     context.clearRect(0, 0, dataset.width, dataset.height);
     if (picture) context.drawImage(canvasOf(picture), 0, 0);
   }, [picture]);
-  return <canvas class="ion-layer" ref={canvas} width={dataset.width} height={dataset.height} role="img" aria-label={label} />;
+  return <canvas id="ion-image" class="ion-layer" ref={canvas} width={dataset.width} height={dataset.height} role="img" aria-label={label} />;
 }
 
 function ScaleBar({ dataset, place }: { dataset: Dataset; place: Placement }) {
@@ -134,9 +166,7 @@ function useDrag(dataset: Dataset, place: Placement) {
       const { at, view } = from.current;
       if (Math.hypot(event.clientX - at[0], event.clientY - at[1]) < CLICK && !from.current.moving) return;
       from.current.moving = true;
-      const x = view[1] - (event.clientX - at[0]) / place.across;
-      const y = view[2] - (event.clientY - at[1]) / place.down;
-      update({ view: [view[0], Number(x.toFixed(2)), Number(y.toFixed(2))] });
+      update({ view: shifted(dataset, view, [(at[0] - event.clientX) / place.across, (at[1] - event.clientY) / place.down]) });
     },
     stop: () => {
       from.current = null;

@@ -8,11 +8,17 @@ export type Tab = "annotations" | "dataset";
 export type Unit = "ppm" | "Da";
 export type Channels = [string, string, string];
 
+/** The choice of ions that are not modified. */
+export const NONE = "none";
+
 export interface State {
   tab: Tab;
   fdr: number;
   database: string;
   adduct: string;
+  /** Chemical modification and neutral loss; `NONE` for ions without any. */
+  modification: string;
+  moleculeClass: string;
   text: string;
   mz: string;
   tolerance: number;
@@ -35,6 +41,8 @@ export interface State {
   ionOpacity: number;
   opticalOpacity: number;
   follow: boolean;
+  /** By which measure ions are colocalised. */
+  measure: string;
 }
 
 export const INITIAL: State = {
@@ -42,6 +50,8 @@ export const INITIAL: State = {
   fdr: 0.1,
   database: "",
   adduct: "",
+  modification: "",
+  moleculeClass: "",
   text: "",
   mz: "",
   tolerance: 5,
@@ -61,6 +71,7 @@ export const INITIAL: State = {
   ionOpacity: 1,
   opticalOpacity: 1,
   follow: true,
+  measure: "median_thresholded_cosine",
 };
 
 export const state = signal<State>(readAddress());
@@ -69,8 +80,10 @@ export function update(change: Partial<State>): void {
   state.value = { ...state.peek(), ...change };
 }
 
-/** Follow the address when it is edited, and keep it as the state is. */
-export function followAddress(): void {
+/** Follow the address when it is edited, and keep it as the state is; `score` is the column of what ranks the annotations. */
+export function followAddress(score: string): void {
+  INITIAL.columns = ["ion", "mz", score, "fdr", "names"];
+  state.value = readAddress();
   addEventListener("hashchange", () => {
     state.value = readAddress();
   });

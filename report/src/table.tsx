@@ -2,10 +2,10 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
-import { type Column, columnOf } from "./columns";
+import { type Column, columnsOf } from "./columns";
 import { levelOf } from "./filters";
 import { useSize } from "./hooks";
-import type { Annotation } from "./job";
+import type { Annotation, Job } from "./job";
 import { state, update } from "./state";
 
 export const ROW = 34;
@@ -13,6 +13,7 @@ export const ROW = 34;
 const SPARE = 8;
 
 interface Props {
+  job: Job;
   rows: Annotation[];
   chosen: Annotation | null;
   onChoose: (annotation: Annotation) => void;
@@ -27,10 +28,10 @@ const STEPS: Record<string, (page: number) => number> = {
   End: () => Infinity,
 };
 
-export function Table({ rows, chosen, onChoose }: Props) {
+export function Table({ job, rows, chosen, onChoose }: Props) {
   const [body, size] = useSize<HTMLDivElement>();
   const [top, setTop] = useState(0);
-  const columns = state.value.columns.flatMap((key) => columnOf(key) ?? []);
+  const columns = columnsOf(job).filter(({ key }) => state.value.columns.includes(key));
   const place = chosen ? rows.indexOf(chosen) : -1;
   useKeepInSight(body, place);
   useWalk(rows, place, Math.max(1, Math.floor(size.height / ROW) - 2), onChoose);
@@ -39,19 +40,28 @@ export function Table({ rows, chosen, onChoose }: Props) {
   const tracks = { gridTemplateColumns: columns.map(({ least, share }) => `minmax(${least}px, ${share}fr)`).join(" ") };
   const minWidth = `${columns.reduce((sum, { least }) => sum + least, 0)}px`;
   return (
-    <div class="table" role="grid" aria-label="Annotations" aria-rowcount={rows.length + 1} aria-colcount={columns.length}>
-      <div class="scroller" ref={body} tabIndex={0} aria-activedescendant={place >= 0 ? `row-${place}` : undefined} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
-        <div class="row head" role="row" aria-rowindex={1} style={{ ...tracks, minWidth }}>
+    <div
+      class={rows.length ? "table" : "table empty"}
+      role="grid"
+      aria-label="Annotations"
+      aria-rowcount={rows.length + 1}
+      aria-colcount={columns.length}
+      ref={body}
+      tabIndex={0}
+      aria-activedescendant={place >= first && place < last ? `row-${place}` : undefined}
+      onScroll={(event) => setTop(event.currentTarget.scrollTop)}
+    >
+      <div class="heads" role="rowgroup" style={{ minWidth }}>
+        <div class="row" role="row" aria-rowindex={1} style={tracks}>
           {columns.map((column) => (
             <Head key={column.key} column={column} />
           ))}
         </div>
-        <div class="rows" role="rowgroup" style={{ height: `${rows.length * ROW}px`, minWidth }}>
-          {rows.slice(first, last).map((annotation, offset) => (
-            <Row key={annotation.id} annotation={annotation} place={first + offset} columns={columns} chosen={annotation === chosen} tracks={tracks} onChoose={onChoose} />
-          ))}
-        </div>
-        {!rows.length && <p class="nothing">No annotation passes these filters.</p>}
+      </div>
+      <div class="rows" role="rowgroup" style={{ height: `${rows.length * ROW}px`, minWidth }}>
+        {rows.slice(first, last).map((annotation, offset) => (
+          <Row key={annotation.id} annotation={annotation} place={first + offset} columns={columns} chosen={annotation === chosen} tracks={tracks} onChoose={onChoose} />
+        ))}
       </div>
     </div>
   );

@@ -2,7 +2,8 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 
-import type { Dataset } from "./job";
+import { useLoaded, useSeen } from "./hooks";
+import { type Annotation, type Dataset, type Job, openImage } from "./job";
 import { coloursOf } from "./maps";
 import { canvasOf, paint, rangeOf } from "./picture";
 import { state } from "./state";
@@ -10,6 +11,7 @@ import { state } from "./state";
 interface Props {
   dataset: Dataset;
   image: Float32Array | null;
+  /** What it shows, for those who do not see it; empty where that stands beside it. */
   label: string;
 }
 
@@ -25,5 +27,28 @@ export function Thumbnail({ dataset, image, label }: Props) {
     context.drawImage(canvasOf(paint([layer], dataset, { mask, opacity: 1, follow: false })), 0, 0);
   }, [image, map, clip, mask]);
   const style = { aspectRatio: `${dataset.width} / ${dataset.height * dataset.aspect}` };
-  return <canvas class="thumbnail" ref={canvas} width={dataset.width} height={dataset.height} role="img" aria-label={label} style={style} />;
+  const described = label ? { role: "img" as const, "aria-label": label } : { "aria-hidden": true };
+  // Without an image there is nothing to hold its pixels for.
+  const size = image ? { width: dataset.width, height: dataset.height } : { width: 1, height: 1 };
+  return <canvas class="thumbnail" ref={canvas} {...size} {...described} style={style} />;
+}
+
+interface IonProps {
+  job: Job;
+  annotation: Annotation;
+  isotope?: number;
+  label: string;
+}
+
+/** The image of an ion, which is read once it comes into sight. */
+export function IonThumbnail({ job, annotation, isotope = 0, label }: IonProps) {
+  const [frame, seen] = useSeen<HTMLDivElement>();
+  const key = seen ? `${annotation.id}/${isotope}` : "";
+  const { value, error, key: shown } = useLoaded(key, () => (key ? openImage(job, annotation, isotope) : Promise.resolve(null)));
+  return (
+    <div class="frame" ref={frame} aria-busy={shown !== key}>
+      <Thumbnail dataset={job.dataset} image={shown === key ? value : null} label={label} />
+      {error && <p class="problem" role="alert">{error}</p>}
+    </div>
+  );
 }

@@ -1,13 +1,15 @@
 /** The ion image with its tools: one ion in a colour map, or up to three as colour channels. */
 
-import { useMemo } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { useMemo, useState } from "preact/hooks";
 
 import { ColourBar } from "./colourbar";
-import { savePicture } from "./export";
-import { zoomed } from "./geometry";
-import { useLoaded } from "./hooks";
+import { type Frame, type Legend, savePicture, viewFrame, wholeFrame } from "./export";
+import { placed } from "./geometry";
+import { useLoaded, useSize } from "./hooks";
 import { type Annotation, type Job, openImage } from "./job";
 import { CHANNELS, coloursOf, css, MAPS } from "./maps";
+import { Menu } from "./menu";
 import { count, intensity, Ion, ionLetters, ionText } from "./notation";
 import { optical } from "./optical";
 import { OpticalTools } from "./opticaltools";
@@ -45,10 +47,11 @@ async function open(job: Job, ions: ReturnType<typeof wanted>, shown: State): Pr
 
 export function Viewer({ job, chosen }: { job: Job; chosen: Annotation | null }) {
   const shown = state.value;
+  const [stage, size] = useSize<HTMLDivElement>();
   const ions = wanted(job, chosen, shown);
   const key = JSON.stringify([ions.map((each) => [each.annotation.id, each.channel]), shown.clip, shown.tic]);
   const loaded = useLoaded(key, () => open(job, ions, shown));
-  const images = loaded.value ?? [];
+  const images = ions.length ? (loaded.value ?? []) : [];
   const single = images.length === 1 && images[0]?.channel === null ? images[0] : null;
   const range = single && (shown.locked ? { low: shown.locked[0], high: shown.locked[1] } : (shown.range ?? single.range));
   const layers = images.map((each): Layer => {
@@ -57,14 +60,25 @@ export function Viewer({ job, chosen }: { job: Job; chosen: Annotation | null })
   });
   const solid = () => (layers.length ? paint(layers, job.dataset, { mask: true, opacity: 1, follow: false }) : null);
   const look = { mask: shown.mask, opacity: shown.ionOpacity, follow: Boolean(optical.value) && shown.follow };
-  const drawn = [loaded.key, shown.map, range?.low, range?.high, ...Object.values(look)];
+  const drawn = [ions.length && loaded.key, shown.map, range?.low, range?.high, ...Object.values(look)];
   const picture = useMemo(() => (layers.length ? paint(layers, job.dataset, look) : null), drawn);
-  const save = () => picture && savePicture(job, picture, title(images), single ? { map: shown.map, range: range ?? single.range } : null);
+  const [problem, setProblem] = useState("");
+  const save = (frame: Frame) => {
+    if (!picture) return;
+    savePicture(job.dataset, picture, frame, legends(images, range, shown.map)).then(
+      () => setProblem(""),
+      (error: unknown) => setProblem(error instanceof Error ? error.message : String(error)),
+    );
+  };
   return (
-    <section class="viewer" aria-label="Ion image">
-      <Tools job={job} solid={solid} onSave={save} single={Boolean(single)} />
+    <section class="viewer" aria-labelledby="viewer-title">
+      <h3 id="viewer-title" class="visually-hidden">Ion image</h3>
+      <Tools single={Boolean(single)}>
+        <OpticalTools job={job} solid={solid} />
+        {picture && <Save onWhole={() => save(wholeFrame(job.dataset))} onView={() => save(viewFrame(size, placed(size, job.dataset, shown.view)))} />}
+      </Tools>
       <div class="stage-row">
-        <Stage dataset={job.dataset} picture={picture} label={describeImage(images, job)} describe={(place) => describe(images, place, job)} busy={loaded.key !== key} />
+        <Stage node={stage} size={size} dataset={job.dataset} picture={picture} label={describeImage(images, job)} describe={(place) => describe(images, place, job)} busy={loaded.key !== key} />
         {single && range && (
           <ColourBar
             map={shown.map}
@@ -77,13 +91,21 @@ export function Viewer({ job, chosen }: { job: Job; chosen: Annotation | null })
           />
         )}
       </div>
-      {loaded.error && <p class="problem" role="alert">{loaded.error}</p>}
+      {(loaded.error || problem) && <p class="problem" role="alert">{loaded.error || problem}</p>}
       <Channels job={job} images={images} />
     </section>
   );
 }
 
-const title = (images: Shown[]): string => images.map((each) => ionLetters(each.annotation)).join(", ");
+/** What a saved picture says of its ions. */
+function legends(images: Shown[], range: Range | null, map: string): Legend[] {
+  return images.map((each) => ({
+    name: ionLetters(each.annotation),
+    range: range ?? each.range,
+    map,
+    colour: each.channel === null ? null : (CHANNELS[each.channel]?.colour ?? null),
+  }));
+}
 
 function describeImage(images: Shown[], job: Job): string {
   const parts = images.map(({ annotation, highest }) => {
@@ -112,47 +134,38 @@ function isSampled(job: Job, place: number): boolean {
   return Boolean(mask[place]);
 }
 
-interface ToolsProps {
-  job: Job;
-  /** Draws the ion image without what the optical image makes of it. */
-  solid: () => ImageData | null;
-  single: boolean;
-  onSave: () => void;
-}
-
-function Tools({ job, solid, single, onSave }: ToolsProps) {
+function Tools({ single, children }: { single: boolean; children: ComponentChildren }) {
   const shown = state.value;
   const toggle = (name: "clip" | "tic" | "mask", label: string, hint: string) => (
     <button type="button" aria-pressed={shown[name]} title={hint} onClick={() => update({ [name]: !shown[name], range: null })}>
       {label}
     </button>
   );
-  const zoom = (factor: number) => update({ view: zoomed(job.dataset, shown.view, factor, null) });
   return (
-    <div class="tools" role="toolbar" aria-label="Ion image">
+    <div class="tools" role="group" aria-label="How the ion image is shown">
       {single && (
-        <label class="map">
-          <span class="visually-hidden">Colour map</span>
-          <select value={shown.map} onChange={(event) => update({ map: event.currentTarget.value })}>
-            {MAPS.map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </label>
+        <select aria-label="Colour map" value={shown.map} onChange={(event) => update({ map: event.currentTarget.value })}>
+          {MAPS.map((name) => (
+            <option key={name}>{name}</option>
+          ))}
+        </select>
       )}
-      <div class="group">
-        {toggle("clip", "Clip hot spots", "End the colours at the 99th percentile of the pixels with a signal")}
-        {toggle("tic", "Normalise", "Divide each pixel by its total ion current, times the median of those")}
-        {toggle("mask", "Sampled area", "Show nothing where nothing was measured")}
-      </div>
-      <div class="group">
-        <button type="button" aria-label="Zoom out" title="Zoom out (−)" onClick={() => zoom(1 / 1.5)}>−</button>
-        <button type="button" title="Show the whole image (0)" disabled={!shown.view} onClick={() => update({ view: null })}>Fit</button>
-        <button type="button" aria-label="Zoom in" title="Zoom in (+)" onClick={() => zoom(1.5)}>+</button>
-      </div>
-      <OpticalTools job={job} solid={solid} />
-      <button type="button" class="push" onClick={onSave} title="Save what is shown, with its scale bar">Save PNG</button>
+      {toggle("clip", "Clip hot spots", "End the colours at the 99th percentile of the pixels with a signal")}
+      {toggle("tic", "Normalise", "Divide each pixel by its total ion current, times the median of those")}
+      {toggle("mask", "Sampled area", "Show nothing where nothing was measured")}
+      {children}
     </div>
+  );
+}
+
+function Save({ onWhole, onView }: { onWhole: () => void; onView: () => void }) {
+  return (
+    <Menu title="PNG" hint="Save a picture with scale bar and colours, and the optical image if that is shown">
+      <div class="sheet">
+        <button type="button" onClick={onWhole}>Whole image</button>
+        <button type="button" onClick={onView}>This view</button>
+      </div>
+    </Menu>
   );
 }
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import png
+import pyarrow as pa
 import pytest
 
 from ionfleet.brief import optical_key
+from ionfleet.databases import Database
 from ionfleet.report.optical import optical_script
 from ionfleet.report.scripts import OPTICAL
 from ionfleet.stages.status import Outcome, conclude
@@ -30,7 +32,8 @@ TRANSFORM = [[10, 0, 5], [0, 10, 5], [0, 0, 1]]
 CONFIGURATION = {
     "adducts": ["+H", "+Na"],
     "neutral_losses": ["-H2O"],
-    "metadata": {"sample": HOSTILE},
+    "chemical_modifications": ["-C+Cx"],
+    "metadata": {"sample": HOSTILE, "submitter": {"first_name": "Ada", "tissues": ["brain", "liver"]}},
     "optical_image": "section.png",
     "transform": TRANSFORM,
 }
@@ -53,7 +56,7 @@ def picture(width: int, height: int) -> bytes:
         def write(self, chunk: bytes) -> None:
             data.extend(chunk)
 
-    png.Writer(width, height, greyscale=False).write(Sink(), np.array(rows).reshape(height, -1))
+    png.Writer(width, height, greyscale=False).write(Sink(), np.array(rows, np.uint8).reshape(height, -1))
     return bytes(data)
 
 
@@ -76,10 +79,17 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+def classified(formulas: Sequence[str], name: str) -> Database:
+    """Return a database whose molecules have classes, but for the second of each formula."""
+    plain = database(formulas, name)
+    classes = [text for number in range(len(formulas)) for text in ("lipid" if number % 2 else "sugar", "")]
+    return Database(name, plain.table.append_column("class", pa.array(classes)))
+
+
 @pytest.fixture(scope="session")
 def job() -> SmallJob:
     """Return a job on a tiny dataset of two databases, one of a hostile name."""
-    databases = [database(FORMULAS, "one"), database(FORMULAS[:5], HOSTILE)]
+    databases = [classified([*FORMULAS, "CxC5H12O6"], "one"), database(FORMULAS[:5], HOSTILE)]
     small = SmallJob(dataset(1), databases, CONFIGURATION)
     ions = planted(databases, small.plan().configuration.ions, 2, share=0.9)
     spectra = dataset(1, width=12, height=9, ions=ions)
@@ -89,11 +99,15 @@ def job() -> SmallJob:
 @pytest.fixture(scope="session")
 def folder(job: SmallJob, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the published results of the job, in a folder whose name has to be escaped in an address."""
-    stores, plan = job.stores, job.plan()
     content = optical_script(OPTICAL, "section.png", picture(140, 110), TRANSFORM)
-    stores.work.create(optical_key(job.execution), content)
+    job.stores.work.create(optical_key(job.execution), content)
+    return published(job, tmp_path_factory.mktemp("results") / "a job's results #1")
+
+
+def published(job: SmallJob, place: Path) -> Path:
+    """Conclude a job that has run, and write its results into a folder."""
+    stores, plan = job.stores, job.plan()
     conclude(stores.work, stores.results, job.execution, Outcome("SUCCEEDED", "test", after(5), STAGES))
-    place = tmp_path_factory.mktemp("results") / "a job's results #1"
     for key, data in stores.results.objects.items():
         if key.startswith(plan.results_prefix):
             path = place / key.removeprefix(plan.results_prefix)

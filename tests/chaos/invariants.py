@@ -21,6 +21,7 @@ TABLES = (
     "diagnostics.parquet",
     "report/annotations.js",
     "report/dataset.js",
+    "report/colocalization.js",
 )
 IMAGES = ("/ion_images/", "/report/images/")
 """Where images are, which are written before the job ends; nothing shows them before it has, and another attempt at the

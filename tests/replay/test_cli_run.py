@@ -115,6 +115,7 @@ def test_the_folder_of_results_holds_what_was_promised(workplace: Workplace) -> 
     assert json.loads((out / "summary.json").read_text())["images"] == len(images)
     assert {path.name for path in (out / "report").iterdir()} == {
         "annotations.js",
+        "colocalization.js",
         "dataset.js",
         "images",
         "summary.js",

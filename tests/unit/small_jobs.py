@@ -38,6 +38,7 @@ PUBLISHED = (
     "diagnostics.parquet",
     "report/annotations.js",
     "report/dataset.js",
+    "report/colocalization.js",
 )
 STAGES = ("sort", "isotopes", "partition", "annotate", "merge", "render")
 

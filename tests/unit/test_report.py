@@ -10,10 +10,12 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ionfleet.databases import Database
 from ionfleet.errors import DamagedObjectError, InvalidConfigurationError
 from ionfleet.images import dense_image
 from ionfleet.report.optical import optical_script
@@ -102,9 +104,19 @@ class TestPacks:
             packs.close()
 
 
+def partners_of(text: str, annotations: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return how many partners each annotation has, their rows and their scores."""
+    data = np.frombuffer(zlib.decompress(base64.b64decode(text), -15), np.uint8)
+    planes = data[annotations:].reshape(2, 4, -1).transpose(0, 2, 1)
+    rows, scores = np.ascontiguousarray(planes)
+    return data[:annotations], rows.view("<u4").ravel(), scores.view("<f4").ravel()
+
+
 @pytest.fixture(scope="module")
 def job() -> SmallJob:
-    databases = [database(FORMULAS, "one"), database(FORMULAS[:4], "</script>")]
+    one = database(FORMULAS, "one")
+    classes = pa.array(["sugar", ""] * len(FORMULAS))
+    databases = [Database("one", one.table.append_column("class", classes)), database(FORMULAS[:4], "</script>")]
     fields = {"adducts": ["+H", "+Na"], "neutral_losses": ["-H2O"]}
     small = SmallJob(dataset(1), databases, fields)
     ions = planted(databases, small.plan().configuration.ions, 2, share=0.9)
@@ -138,11 +150,35 @@ class TestJob:
         rows = job.table("annotations.parquet").sort_by([("fdr", "ascending"), ("msm", "descending")]).to_pylist()
         columns = content["columns"]
         assert [content["databases"][number] for number in columns["database"]] == [row["database"] for row in rows]
+        classes = [[content["classes"][number] for number in numbers] for numbers in columns["molecule_classes"]]
+        assert classes == [row["molecule_classes"] for row in rows]
+        assert {"", "sugar"} <= {*content["classes"]}
         for name, values in columns.items():
-            if name in ("database", "pack"):
+            if name in ("database", "molecule_classes", "pack"):
                 continue
             for value, row in zip(values, rows, strict=True):
                 assert value == row[name] or value == pytest.approx(row[name], rel=1e-4)
+
+    def test_the_page_has_the_best_partners_of_the_table(self, job: SmallJob) -> None:
+        columns = handed_over(job.file("report/annotations.js"))[1]["columns"]
+        rows = job.table("annotations.parquet").sort_by([("fdr", "ascending"), ("msm", "descending")]).to_pylist()
+        names = [(row["database"], row["formula"], row["modifier"]) for row in rows]
+        lists = handed_over(job.file("report/colocalization.js"))[1]
+        found = {}
+        for level, measures in lists.items():
+            for measure, block in measures.items():
+                counts, partners, scores = partners_of(block, len(columns["ion"]))
+                place = np.repeat(np.arange(len(counts)), counts)
+                for row, partner, score in zip(place, partners, scores, strict=True):
+                    found.setdefault((int(level) / 100, measure, names[row]), []).append((names[partner], score))
+        expected = {}
+        for pair in sorted(job.table("colocalization.parquet").to_pylist(), key=lambda pair: pair["rank"]):
+            ion, partner = ((pair["database"], pair[f"formula_{side}"], pair[f"modifier_{side}"]) for side in "ab")
+            listed = expected.setdefault((pair["fdr_level"], pair["algorithm"], ion), [])
+            if len(listed) < 20:
+                listed.append((partner, pair["score"]))
+        assert found == expected
+        assert len(found) > 20
 
     def test_the_page_knows_pixels_and_totals(self, job: SmallJob) -> None:
         facts = handed_over(job.file("report/dataset.js"))[1]

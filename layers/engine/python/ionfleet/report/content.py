@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,33 +16,51 @@ _TEXTS = ("formula", "modifier", "ion_formula", "chem_mod", "neutral_loss", "add
 _LISTS = ("molecule_names", "molecule_ids", "isobars", "isobar_peaks")
 _DIGITS = {
     "mz": 10, "theo_mz": 10, "mz_mean": 10,
-    "msm": 6, "fdr": 6, "chaos": 6, "spatial": 6, "spectral": 6, "mz_err_abs": 5, "mz_err_rel": 5,
+    "msm": 6, "score": 6, "fdr": 6, "chaos": 6, "spatial": 6, "spectral": 6, "mz_err_abs": 5, "mz_err_rel": 5,
     "theo_ints": 6, "mz_stddev": 5, "total_iso_ints": 6, "max_iso_ints": 6,
 }  # fmt: skip
 """Significant digits that the page gets of each figure."""
 _BINS = 50
 
 
+def best_first(annotations: pa.Table) -> pa.Table:
+    """Return rows of annotations.parquet in the order of the page."""
+    return annotations.sort_by([("fdr", "ascending"), ("score", "descending")])
+
+
 def annotation_columns(annotations: pa.Table, packs: Mapping[str, int]) -> dict[str, Any]:
-    """Return the annotations by columns, best first, as JSON values.
+    """Return the annotations by columns, as JSON values.
 
     Parameters
     ----------
     annotations
-        Rows of annotations.parquet.
+        Rows of annotations.parquet, the best first.
     packs
         The pack that holds each ion's images.
 
+    Returns
+    -------
+    dict
+        `columns` by their names; `databases` and `classes`, which numbers in the columns `database` and
+        `molecule_classes` stand for.
+
     """
-    order = annotations.sort_by([("fdr", "ascending"), ("msm", "descending")])
-    columns: dict[str, Any] = {name: order.column(name).to_pylist() for name in (*_TEXTS, *_LISTS)}
-    columns |= {name: _rounded(order.column(name).to_pylist(), digits) for name, digits in _DIGITS.items()}
-    columns["nnz"] = order.column("nnz").to_pylist()
+    columns: dict[str, Any] = {name: annotations.column(name).to_pylist() for name in (*_TEXTS, *_LISTS)}
+    columns |= {name: _rounded(annotations.column(name).to_pylist(), digits) for name, digits in _DIGITS.items()}
+    columns["nnz"] = annotations.column("nnz").to_pylist()
     columns["pack"] = [packs[ion] for ion in columns["ion_formula"]]
-    databases = order.column("database").to_pylist()
-    names = list(dict.fromkeys(databases))
-    columns["database"] = [names.index(name) for name in databases]
-    return {"databases": names, "columns": columns}
+    databases, classes = _Numbers(), _Numbers()
+    columns["database"] = [databases[name] for name in cast(list[str], annotations.column("database").to_pylist())]
+    lists = cast(list[list[str]], annotations.column("molecule_classes").to_pylist())
+    columns["molecule_classes"] = [[classes[name] for name in names] for names in lists]
+    return {"databases": [*databases], "classes": [*classes], "columns": columns}
+
+
+class _Numbers(dict[str, int]):
+    """Numbers texts in the order in which they are asked for."""
+
+    def __missing__(self, text: str) -> int:
+        return self.setdefault(text, len(self))
 
 
 def dataset_facts(
@@ -83,13 +101,13 @@ def dataset_facts(
 
 
 def _score_counts(metrics: Sequence[pa.Table]) -> dict[str, list[int]]:
-    """Count targets and decoys with an msm above 0 by their msm, in equal bins from 0 to 1."""
-    msm = np.concatenate([table.column("msm").to_numpy() for table in metrics])
+    """Count targets and decoys with an msm above 0 by the score that ranks them, in equal bins from 0 to 1."""
+    score = np.concatenate([table.column("ranked").to_numpy() for table in metrics])
     target = np.concatenate([table.column("is_target").to_numpy() for table in metrics])
-    scored = msm > 0
+    scored = ~np.isnan(score)
     counts = {}
     for name, chosen in (("targets", target & scored), ("decoys", ~target & scored)):
-        counts[name] = np.histogram(msm[chosen], _BINS, (0, 1))[0].tolist()
+        counts[name] = np.histogram(score[chosen], _BINS, (0, 1))[0].tolist()
     return counts
 
 

@@ -11,6 +11,7 @@ FOLDER = "report/"
 ANNOTATIONS = f"{FOLDER}annotations.js"
 DATASET = f"{FOLDER}dataset.js"
 SUMMARY = f"{FOLDER}summary.js"
+COLOCALIZATION = f"{FOLDER}colocalization.js"
 OPTICAL = f"{FOLDER}optical.js"
 
 _CALL = "ionfleet"

@@ -53,9 +53,9 @@ def merge(stores: Stores, plan_key: str) -> StageTasks:
         for part, database in zip(metrics, databases, strict=True)
     )
     images = _images_to_render(annotations, measured)
-    compared = _write_pixels(stores, plan, annotations, images)
+    pairs, compared = _write_pixels(stores, plan, annotations, images)
     _write_tables(stores, plan, pa.concat_tables(part.table for part in metrics), annotations, images)
-    write_page_data(stores, plan, [part.table for part in metrics], annotations, images)
+    write_page_data(stores, plan, [part.table for part in metrics], annotations, images, pairs)
     tasks = [
         RenderTask(execution=plan.execution, plan=plan_key, stage="render", task=number, first=first, stop=stop)
         for number, (first, stop) in enumerate(cut_range(len(images), _render_size(plan)))
@@ -123,14 +123,16 @@ def _write_tables(stores: Stores, plan: Plan, metrics: pa.Table, annotations: pa
         stores.work.create(table_key(plan.execution, name), data)
 
 
-def _write_pixels(stores: Stores, plan: Plan, annotations: pa.Table, images: pa.Table) -> dict[str, int]:
-    """Write what is told of pixels, and which ions share them; return how many of each database were compared."""
+def _write_pixels(
+    stores: Stores, plan: Plan, annotations: pa.Table, images: pa.Table
+) -> tuple[pa.Table, dict[str, int]]:
+    """Write what is told of pixels, and which ions share them; return these, and how many were compared by database."""
     acquisition = read_intact(stores.work, spectra_key(plan.dataset.id), Acquisition.read)
     pixels = pixel_table(acquisition, run_indexes(stores.work, plan))
     stores.work.create(table_key(plan.execution, "diagnostics.parquet"), parquet_bytes(pixels))
     pairs, compared = colocalize(stores, plan, acquisition.grid, annotations, images)
     stores.work.create(table_key(plan.execution, "colocalization.parquet"), parquet_bytes(pairs))
-    return compared
+    return pairs, compared
 
 
 def _facts(

@@ -1,4 +1,4 @@
-"""The part of the page that merge writes: annotations and dataset, as scripts, not yet published."""
+"""The part of the page that merge writes: all but images and summary, as scripts, not yet published."""
 
 from __future__ import annotations
 
@@ -11,21 +11,32 @@ import pyarrow as pa
 
 from ionfleet.plan import Plan, Stores
 from ionfleet.report import scripts
-from ionfleet.report.content import annotation_columns, dataset_facts
+from ionfleet.report.content import annotation_columns, best_first, dataset_facts
 from ionfleet.report.packs import ions_per_pack
+from ionfleet.report.partners import partner_lists
 from ionfleet.stages.common import dataset_index, run_indexes, table_key
 
 
 def write_page_data(
-    stores: Stores, plan: Plan, metrics: Sequence[pa.Table], annotations: pa.Table, images: pa.Table
+    stores: Stores,
+    plan: Plan,
+    metrics: Sequence[pa.Table],
+    annotations: pa.Table,
+    images: pa.Table,
+    pairs: pa.Table,
 ) -> None:
-    """Write what the page shows before any image is opened."""
+    """Write what the page shows besides images: annotations, dataset, and which ions are colocalised."""
     index = dataset_index(stores.work, plan.dataset.id)
     packs = packs_of_ions(images, pack_size(plan))
     settings = plan.configuration.ions
     facts = dataset_facts(index.header, index.geometry(), _tic(stores, plan), metrics, settings.decoy_sample_size)
-    columns = annotation_columns(annotations, packs)
-    for path, value in ((scripts.DATASET, facts), (scripts.ANNOTATIONS, columns)):
+    ordered = best_first(annotations)
+    content = {
+        scripts.DATASET: facts,
+        scripts.ANNOTATIONS: annotation_columns(ordered, packs),
+        scripts.COLOCALIZATION: partner_lists(pairs, ordered),
+    }
+    for path, value in content.items():
         stores.work.create(table_key(plan.execution, path), scripts.script(path, value))
 
 

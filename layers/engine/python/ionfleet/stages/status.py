@@ -47,6 +47,7 @@ TABLES = (
     "diagnostics.parquet",
     scripts.DATASET,
     scripts.ANNOTATIONS,
+    scripts.COLOCALIZATION,
 )
 """The result tables, and those of the page, as merge leaves them in the work bucket and as they are published."""
 
