@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ionfleet_cli.failures import UsageError
 from ionfleet_cli.isotope_cache import default_folder
+
+if TYPE_CHECKING:
+    from ionfleet_cli.run import Places
 
 _IONS = "Ions"
 _INSTRUMENT = "Instrument"
@@ -51,11 +54,16 @@ Out = Annotated[
         "--out", metavar="DIR", help="Folder of the results.", show_default="STEM-results", rich_help_panel=_LOCAL
     ),
 ]
-ResultsAddress = Annotated[
-    str, typer.Argument(metavar="S3_ADDRESS", help="Results of a job in the results bucket.", show_default=False)
+AgainOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Folder of the results.",
+        show_default="STEM-DATABASE-results",
+        rich_help_panel=_LOCAL,
+    ),
 ]
-ReportFile = Annotated[Path, typer.Option("--out", metavar="FILE", help="The page to write.")]
-Hours = Annotated[float, typer.Option("--hours", min=0.01, max=168, help="How long the page can be opened.")]
 Force = Annotated[
     bool,
     typer.Option("--force", help="Write into a folder that holds other files, too.", rich_help_panel=_LOCAL),
@@ -86,14 +94,25 @@ Cache = Annotated[
     typer.Option(
         "--cache",
         metavar="DIR",
-        help="Where isotope patterns are kept for later runs. To clear it, remove the folder.",
-        show_default="~/.cache/ionfleet/isotopes",
+        help="Where isotope patterns and sorted runs are kept for later commands. To clear it, remove the folder.",
+        show_default="~/.cache/ionfleet",
         rich_help_panel=_LOCAL,
     ),
 ]
 NoCache = Annotated[
     bool,
-    typer.Option("--no-cache", help="Compute all isotope patterns, and keep none.", rich_help_panel=_LOCAL),
+    typer.Option(
+        "--no-cache", help="Compute all isotope patterns; keep neither them nor sorted runs.", rich_help_panel=_LOCAL
+    ),
+]
+RunsCache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Where sorted runs are kept for later commands.",
+        show_default="~/.cache/ionfleet",
+    ),
 ]
 Keep = Annotated[
     bool,
@@ -241,66 +260,30 @@ ModelFile = Annotated[Path, typer.Argument(metavar="FILE.cbm", help="A CatBoost 
 ModelOut = Annotated[
     Path | None, typer.Option("--out", metavar="FILE.json", help="Where to write it.", show_default="STEM.json")
 ]
-ResultsPlace = Annotated[
-    str, typer.Argument(metavar="RESULTS", help="Folder that a run has filled, or s3://… of a job's results.")
-]
-ExportOut = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Where the files go.", show_default="RESULTS")
-]
-WithAnnData = Annotated[bool, typer.Option("--h5ad", help="annotations.h5ad, for scanpy and its kin; needs anndata.")]
-WithPixels = Annotated[bool, typer.Option("--pixels", help="pixel_intensities.csv: a row an ion, a column a pixel.")]
-WithIons = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--ion",
-        metavar="ION",
-        help="pictures/ION.png in colours, such as C6H12O6+K; several times.",
-        show_default=False,
-    ),
-]
-Colours = Annotated[str, typer.Option("--colours", help="Of pictures: viridis, magma, cividis or grey.")]
-ExportFdr = Annotated[float, typer.Option("--fdr", min=0, max=1, help="Annotations up to this FDR.")]
-ExportDatabase = Annotated[
-    str | None, typer.Option("--database", help="Annotations with this database.", show_default="the first")
-]
-AgainDatabase = Annotated[
-    Path, typer.Option("--database", metavar="FILE", help="The other database, a table as TSV or CSV.")
-]
-AgainDataset = Annotated[
-    Path | None,
-    typer.Option("--dataset", metavar="DATASET.imzML", help="Of results in a folder.", show_default="beside RESULTS"),
-]
-InputBucket = Annotated[
-    str | None,
-    typer.Option("--input-bucket", envvar="IONFLEET_INPUT_BUCKET", help="Of results in the cloud.", show_default=False),
-]
-SortedDataset = Annotated[
-    str,
-    typer.Argument(metavar="DATASET", help="An imzML file, or s3://WORK_BUCKET/datasets/ds-…/ of one in the cloud."),
-]
-ImageMz = Annotated[float, typer.Option("--mz", help="Centre of the window.")]
-ImagePpm = Annotated[float, typer.Option("--ppm", help="Half width of the window.")]
-ImageOut = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", metavar="FILE", help="A picture (.png) or intensities (.npy).", show_default="DATASET-mzM.png"
-    ),
-]
 Strict = Annotated[bool | None, _scoring("Take warnings about the inputs for errors.", False)]
 
 
-def cache_folder(folder: Path | None, *, off: bool) -> Path | None:
-    """Return where isotope patterns are kept, None for nowhere.
+def places(out: Path | None, cache: Path | None, *, off: bool, resume: bool = False) -> Places:
+    """Return where a run's results go, and what is kept where; `off` for nothing.
 
     Raises
     ------
     UsageError
-        A folder is given, and that none is to be used.
+        A cache is given, and that none is to be used.
 
     """
-    if off and folder is not None:
+    from ionfleet_cli.run import Places
+
+    if off and cache is not None:
         raise UsageError("--cache and --no-cache exclude each other; give one of them.")
-    return None if off else folder or default_folder()
+    if off:
+        return Places(out)
+    return Places(out, cache=cache or default_folder(), runs=runs_folder(cache), resume=resume)
+
+
+def runs_folder(cache: Path | None) -> Path:
+    """Return where sorted runs are kept: beside the isotope patterns, unless a folder is given for both."""
+    return cache or default_folder().parent
 
 
 def given(**values: object) -> dict[str, object]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ionfleet_cli.deployment import Deployment
+    from ionfleet_cli.submit import Planned
 
 PANEL = "A deployment, in AWS or on this machine"
 _WHERE = "Which deployment"
@@ -44,7 +45,12 @@ Local = Annotated[
     ),
 ]
 JobName = Annotated[
-    str, typer.Argument(metavar="JOB", help="The id of a job, or enough of its beginning; or one of its executions.")
+    str,
+    typer.Argument(
+        metavar="JOB",
+        help="The id of a job, or enough of its beginning; one of its executions; or the name of its dataset.",
+        show_default=False,
+    ),
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="How many are shown, the latest first.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; the job's status quotes it.")]
@@ -106,7 +112,6 @@ def submit(
     ionfleet submit brain.imzML --database hmdb.tsv --polarity positive --watch
     """
     with error_boundary(debug=debug), _deployment(stack, endpoint, local) as deployment:
-        from ionfleet_cli.following import Following
         from ionfleet_cli.run import prepare
         from ionfleet_cli.submit import await_plan, last_told, place_of
         from ionfleet_cli.submit import submit as upload
@@ -118,11 +123,22 @@ def submit(
         request = prepare(dataset, database or [], config, overrides, known=True)
         since = last_told(deployment, place_of(request.dataset))
         planned = await_plan(deployment, upload(request, deployment, terminal.output()), since)
-        terminal.output().print(terminal.styled(f"It is {planned.job}: ionfleet watch {planned.job}", "bold"))
-        if follow:
-            from ionfleet_cli.display import display_on
+        follow_to_end(deployment, planned, watch=follow)
 
-            Following(deployment, display_on(terminal.output())).to_end(planned.dataset, planned.job)
+
+def follow_to_end(deployment: Deployment, planned: Planned, *, watch: bool) -> None:
+    """Print which job an upload has become; with `watch`, show it to its end."""
+    terminal.output().print(terminal.styled(f"It is {planned.job}: ionfleet watch {planned.job}", "bold"))
+    if watch:
+        _watch(deployment, planned.dataset, planned.job)
+
+
+def _watch(deployment: Deployment, dataset: str, job: str) -> None:
+    from ionfleet_cli.display import display_on
+    from ionfleet_cli.following import Following
+
+    Following(deployment, display_on(terminal.output())).to_end(dataset, job)
+    terminal.output().print(terminal.styled(f"{job} has succeeded: ionfleet fetch {job}", "bold"))
 
 
 def jobs(
@@ -148,13 +164,10 @@ def watch(
 ) -> None:
     """Show how far a job is and what it has cost, until it ends; where it fails, why, and where its logs are."""
     with error_boundary(debug=debug), _deployment(stack, endpoint, local) as deployment:
-        from ionfleet_cli.display import display_on
-        from ionfleet_cli.following import Following
         from ionfleet_cli.jobs import find_job
 
         status = find_job(deployment.buckets.results, job)
-        Following(deployment, display_on(terminal.output())).to_end(status.dataset, status.job)
-        terminal.output().print(terminal.styled(f"{status.job} has succeeded: ionfleet fetch {status.job}", "bold"))
+        _watch(deployment, status.dataset, status.job)
 
 
 def fetch(

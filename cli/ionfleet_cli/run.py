@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from ionfleet_cli.local_files import (
 from ionfleet_cli.progress import Progress
 from ionfleet_cli.results import ResultsFolder, download
 from ionfleet_cli.scoring_models import LocalModel, find_model, read_model
+from ionfleet_cli.sorted_datasets import SortedCache
 from ionfleet_cli.submission import check_keys, dataset_name, import_databases, upload_dataset, upload_model
 from ionfleet_cli.watch import Watch
 from ionfleet_replay import ReplayError
@@ -52,14 +53,21 @@ class Request:
 class Places:
     """Where the results go, None for the default; an assembly that need not be synthesized; what may be left behind.
 
-    `cache` is where isotope patterns outlive the run, None for nowhere.
+    `cache` is where isotope patterns outlive the run, `runs` where the sorted runs of its dataset do, None for nowhere;
+    with `resume` what is sorted already is not sorted again.
     """
 
     out: Path | None = None
     assembly: Path | None = None
     cache: Path | None = None
+    runs: Path | None = None
+    resume: bool = False
     force: bool = False
     keep: bool = False
+
+    def into(self, out: Path) -> Places:
+        """Return the same places, but for where the results go."""
+        return replace(self, out=out)
 
 
 def prepare(
@@ -142,7 +150,10 @@ def annotate(request: Request, places: Places, workers: int | None, console: Con
                 watch.attach(cloud)
                 buckets = Buckets.of(cloud)
                 with watch.naming_denials(), _cached(places, buckets, chaos, display):
-                    _run(request, buckets, watch, progress, results, display)
+                    _give_runs(request, places, buckets, display)
+                    dataset = _run(request, buckets, watch, progress, results, display)
+                    if chaos is None:
+                        _keep_runs(request, places, buckets, dataset, display)
                 for denial in watch.denials():
                     display.note(f"warning: {denial}")
         except ReplayError as error:
@@ -168,6 +179,22 @@ def _cached(places: Places, buckets: Buckets, chaos: int | None, display: Displa
     return IsotopeCache(places.cache, display.note).serving(buckets.work)
 
 
+def _give_runs(request: Request, places: Places, buckets: Buckets, display: Display) -> None:
+    """Give the cloud the sorted runs of a dataset, if that is asked for and they are kept."""
+    if places.resume and places.runs is not None and SortedCache(places.runs).give(buckets.work, request.dataset):
+        display.note(f"{request.dataset.imzml.name} is sorted already")
+
+
+def _keep_runs(request: Request, places: Places, buckets: Buckets, dataset: str, display: Display) -> None:
+    """Keep the sorted runs for later questions; what does not work is told, and hinders no run."""
+    if places.runs is None:
+        return
+    try:
+        SortedCache(places.runs).keep(buckets.work, dataset, request.dataset)
+    except OSError as error:
+        display.note(f"warning: the sorted runs could not be kept in {places.runs}: {error}")
+
+
 def _model(job: JobConfiguration, folder: Path, given: Path | None) -> LocalModel | None:
     """Return the model that a run needs: the one given, else the one in a folder that its configuration names."""
     if given is not None:
@@ -175,7 +202,8 @@ def _model(job: JobConfiguration, folder: Path, given: Path | None) -> LocalMode
     return None if job.scoring_model is None else find_model(job.scoring_model, folder)
 
 
-def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, results: Path, display: Display) -> None:
+def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, results: Path, display: Display) -> str:
+    """Run a request, fetch what comes out, and return the dataset's id."""
     skip_invalid = request.configuration.skip_invalid
     for line in import_databases(buckets, request.databases, watch, skip_invalid=skip_invalid):
         display.note(line)
@@ -193,3 +221,4 @@ def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, r
             raise
     display.note(f"Fetching the results of {status.job}")
     download(buckets.results, status.results, results)
+    return status.dataset

@@ -222,7 +222,7 @@ def test_a_deployment_is_proved_and_nothing_is_left_where_users_look(user: User)
 
 def test_a_job_that_is_not_there_is_said_to_be_missing(user: User) -> None:
     assert "no job 'job-00000000'" in user("watch", "job-00000000", code=2)
-    assert "is no job" in user("watch", "../etc", code=2)
+    assert "no job '../etc'" in user("watch", "../etc", code=2)
 
 
 def test_of_two_clouds_one_has_to_be_named(user: User, assembly: Path) -> None:
