@@ -19,7 +19,7 @@ from ionfleet_cli.deployment import Address, Deployment, find_deployment
 from ionfleet_cli.failures import CommandError, UsageError
 from ionfleet_cli.local_files import LocalDatabase, find_databases, find_dataset
 from ionfleet_cli.named import dataset_beside, find_deployed, is_here
-from ionfleet_cli.run import Places, annotate, prepare
+from ionfleet_cli.run import Extras, Places, annotate, prepare
 from ionfleet_cli.s3 import SCHEME, split
 from ionfleet_cli.submit import Planned, await_plan, last_told
 
@@ -45,8 +45,10 @@ class Again:
         return is_here(self.place)
 
 
-def annotate_here(again: Again, dataset: Path | None, places: Places, console: Console) -> None:
+def annotate_here(again: Again, dataset: Path | None, extras: Extras, places: Places, console: Console) -> None:
     """Annotate the dataset of results in a folder with another database, all else as it was, on this machine.
+
+    `dataset` and `extras` are files that are not where the configuration says.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def annotate_here(again: Again, dataset: Path | None, places: Places, console: C
     """
     results = Results(again.place)
     imzml = dataset or dataset_beside(Path(again.place), results)
-    request = prepare(imzml, [again.database.path], None, requested(results.config, again.database.name))
+    request = prepare(imzml, [again.database.path], None, requested(results.config, again.database.name), extras)
     out = places.out or Path(f"{find_dataset(imzml).stem}-{again.database.name}-results")
     annotate(request, places.into(out), None, console)
 

@@ -58,6 +58,11 @@ class Deployment:
         return Buckets(*(Bucket(client, name, account) for name in names))
 
     @property
+    def is_local(self) -> bool:
+        """Whether it runs on this machine."""
+        return _is_local(self.endpoint_url)
+
+    @property
     def machine(self) -> str:
         """The state machine's ARN."""
         return self.outputs["StateMachineArn"]

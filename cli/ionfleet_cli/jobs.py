@@ -102,7 +102,7 @@ def fetch(deployment: Deployment, status: JobStatus, out: Path | None, console: 
         download(deployment.buckets.results, status.results, results)
     stages = json.loads((folder.path / SUMMARY).read_bytes())["stages"]
     seconds = {name: account["seconds"] for name, account in stages.items() if "seconds" in account}
-    report.show(folder.path, seconds, console)
+    report.show(folder.path, seconds, console, here=deployment.is_local)
     return folder.path
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ionfleet_cli import local_commands, options, remote, results_commands, terminal
+from ionfleet_cli.asked import Asking, asking
 from ionfleet_cli.failures import ExitCode, error_boundary
 
 if TYPE_CHECKING:
@@ -61,33 +62,11 @@ def ionfleet(
 
 
 @application.command(epilog=EPILOG)
+@asking
 def run(
-    dataset: options.Dataset,
-    database: options.Databases = None,
-    config: options.Configuration = None,
-    name: options.Name = None,
+    asked: Asking,
     out: options.Out = None,
     force: options.Force = False,
-    adduct: options.Adducts = None,
-    neutral_loss: options.NeutralLosses = None,
-    chemical_modification: options.ChemicalModifications = None,
-    molecule_class: options.MoleculeClasses = None,
-    skip_invalid: options.SkipInvalid = None,
-    polarity: options.Polarity = None,
-    analyzer: options.Analyzer = None,
-    resolving_power: options.ResolvingPower = None,
-    resolving_power_mz: options.ResolvingPowerMz = None,
-    isotope_sigma: options.IsotopeSigma = None,
-    ppm: options.Ppm = None,
-    fdr_method: options.FdrMethod = None,
-    decoy_sample_size: options.DecoySampleSize = None,
-    isotope_peaks: options.IsotopePeaks = None,
-    min_pixels: options.MinPixels = None,
-    compatibility: options.Compatibility = None,
-    scoring_model: options.ScoringModel = None,
-    strict: options.Strict = None,
-    max_cost_usd: options.MaxCost = None,
-    plan: options.Plan = None,
     assembly: options.Assembly = None,
     workers: options.Workers = None,
     chaos: options.Chaos = None,
@@ -109,47 +88,17 @@ def run(
     ionfleet run brain.imzML --config job.json --out results --workers 4
     """
     with error_boundary(debug=debug):
-        from ionfleet_cli.run import annotate, prepare
+        from ionfleet_cli.run import annotate
 
-        overrides = options.given(
-            name=name, adducts=adduct, neutral_losses=neutral_loss, chemical_modifications=chemical_modification,
-            molecule_classes=molecule_class, skip_invalid=skip_invalid, polarity=polarity, analyzer=analyzer,
-            resolving_power=resolving_power, resolving_power_mz=resolving_power_mz, isotope_sigma=isotope_sigma,
-            ppm=ppm, fdr_method=fdr_method, decoy_sample_size=decoy_sample_size, isotope_peaks=isotope_peaks,
-            min_pixels=min_pixels, compatibility=compatibility, strict=strict, max_cost_usd=max_cost_usd,
-            planning=options.planning(plan),
-        )  # fmt: skip
-        request = prepare(dataset, database or [], config, overrides, scoring_model)
-        places = options.places(out, cache, off=no_cache)
+        request, places = asked().request(), options.places(out, cache, off=no_cache)
         places = replace(places, assembly=assembly, force=force, keep=keep)
         annotate(request, places, workers, terminal.output(), chaos)
 
 
 @application.command(epilog=EPILOG)
+@asking
 def estimate(
-    dataset: options.Dataset,
-    database: options.Databases = None,
-    config: options.Configuration = None,
-    name: options.Name = None,
-    adduct: options.Adducts = None,
-    neutral_loss: options.NeutralLosses = None,
-    chemical_modification: options.ChemicalModifications = None,
-    molecule_class: options.MoleculeClasses = None,
-    skip_invalid: options.SkipInvalid = None,
-    polarity: options.Polarity = None,
-    analyzer: options.Analyzer = None,
-    resolving_power: options.ResolvingPower = None,
-    resolving_power_mz: options.ResolvingPowerMz = None,
-    isotope_sigma: options.IsotopeSigma = None,
-    ppm: options.Ppm = None,
-    fdr_method: options.FdrMethod = None,
-    decoy_sample_size: options.DecoySampleSize = None,
-    isotope_peaks: options.IsotopePeaks = None,
-    min_pixels: options.MinPixels = None,
-    compatibility: options.Compatibility = None,
-    strict: options.Strict = None,
-    max_cost_usd: options.MaxCost = None,
-    plan: options.Plan = None,
+    asked: Asking,
     assembly: options.Assembly = None,
     workers: options.Workers = None,
     as_json: options.EstimateAsJson = False,
@@ -165,17 +114,8 @@ def estimate(
     """
     with error_boundary(debug=debug):
         from ionfleet_cli import estimate as estimates
-        from ionfleet_cli.run import prepare
 
-        overrides = options.given(
-            name=name, adducts=adduct, neutral_losses=neutral_loss, chemical_modifications=chemical_modification,
-            molecule_classes=molecule_class, skip_invalid=skip_invalid, polarity=polarity, analyzer=analyzer,
-            resolving_power=resolving_power, resolving_power_mz=resolving_power_mz, isotope_sigma=isotope_sigma,
-            ppm=ppm, fdr_method=fdr_method, decoy_sample_size=decoy_sample_size, isotope_peaks=isotope_peaks,
-            min_pixels=min_pixels, compatibility=compatibility, strict=strict, max_cost_usd=max_cost_usd,
-            planning=options.planning(plan),
-        )  # fmt: skip
-        found = estimates.estimated(prepare(dataset, database or [], config, overrides), assembly, workers)
+        found = estimates.estimated(asked().request(), assembly, workers)
         if as_json:
             typer.echo(found.to_json())
         else:

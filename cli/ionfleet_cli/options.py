@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,7 @@ _IONS = "Ions"
 _INSTRUMENT = "Instrument"
 _SCORING = "Scoring"
 _LOCAL = "This run"
+_EXAMPLES = {"--plan": "segment_peaks=100000", "--metadata": "organism=mouse"}
 
 Dataset = Annotated[Path, typer.Argument(metavar="DATASET.imzML", help="The dataset; its ibd lies beside it.")]
 DatabaseFile = Annotated[Path, typer.Argument(metavar="FILE", help="A table as TSV or CSV, gzipped or not.")]
@@ -137,6 +139,42 @@ MaxCost = Annotated[
         metavar="DOLLARS",
         help="Refuse the job if on AWS it is estimated to cost more. A run on this machine costs nothing.",
         show_default="no limit",
+    ),
+]
+Metadata = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metadata",
+        metavar="KEY=VALUE",
+        help="Something about the sample, shown with the results; may be given several times.",
+        show_default=False,
+    ),
+]
+OpticalImage = Annotated[
+    Path | None,
+    typer.Option(
+        "--optical-image",
+        metavar="FILE",
+        help="A photograph or stained section beneath the ion images, PNG or JPEG.",
+        show_default="that of the configuration",
+    ),
+]
+Transform = Annotated[
+    Path | None,
+    typer.Option(
+        "--transform",
+        metavar="FILE.json",
+        help="Where that lies, as the page exports it once the picture is placed.",
+        show_default=False,
+    ),
+]
+Notify = Annotated[
+    str | None,
+    typer.Option(
+        "--notify",
+        metavar="TEXT",
+        help="Goes with the news of the job's end, for subscribers who filter by it.",
+        show_default=False,
     ),
 ]
 Name = Annotated[str | None, typer.Option(help="Name of the dataset in the results.", show_default="STEM")]
@@ -292,7 +330,7 @@ def given(**values: object) -> dict[str, object]:
     Lists of modifiers may be divided by commas; a class of molecules may have a comma in its name.
     """
     fields = {
-        name: _parts(value) if isinstance(value, list) and name != "molecule_classes" else value
+        name: _parts(value) if isinstance(value, list) and name not in ("molecule_classes", "transform") else value
         for name, value in values.items()
     }
     return {name: value for name, value in fields.items() if value is not None and value != []}
@@ -302,8 +340,8 @@ def _parts(texts: Sequence[str]) -> list[str]:
     return [part.strip() for text in texts for part in text.split(",")]
 
 
-def planning(pairs: Sequence[str] | None) -> dict[str, object] | None:
-    """Return the values of `planning` in the pairs KEY=VALUE; whether they are known and possible is checked later.
+def planning(given_pairs: Sequence[str] | None) -> dict[str, object] | None:
+    """Return the values of `planning` in pairs KEY=VALUE; whether they are known and possible is checked later.
 
     Raises
     ------
@@ -311,12 +349,54 @@ def planning(pairs: Sequence[str] | None) -> dict[str, object] | None:
         A text is no such pair, or a key is given twice.
 
     """
-    values: dict[str, object] = {}
-    for pair in pairs or ():
-        key, equals, value = (part.strip() for part in pair.partition("="))
-        if not (key and equals and value):
-            raise UsageError(f"--plan {pair!r} is not KEY=VALUE, such as segment_peaks=100000.")
-        if key in values:
-            raise UsageError(f"--plan {key} is given more than once; give it once.")
-        values[key] = int(value) if value.isascii() and value.isdigit() else value
+    found = pairs("--plan", given_pairs) or {}
+    values: dict[str, object] = {key: int(value) if _is_number(value) else value for key, value in found.items()}
     return values or None
+
+
+def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str] | None:
+    """Return what an option says that is given as KEY=VALUE, as often as need be; None where it is not given.
+
+    Raises
+    ------
+    UsageError
+        A text is no such pair, or a key is given twice.
+
+    """
+    values: dict[str, str] = {}
+    for text in texts or ():
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not (key and equals and value):
+            raise UsageError(f"{option} {text!r} is not KEY=VALUE, such as {_EXAMPLES[option]}.")
+        if key in values:
+            raise UsageError(f"{option} {key} is given more than once; give it once.")
+        values[key] = value
+    return values or None
+
+
+def matrix(path: Path | None) -> object:
+    """Return the `transform` in a file, which is that alone or the lines of a configuration; checked later.
+
+    Raises
+    ------
+    UsageError
+        It cannot be read, or is no JSON of this kind.
+
+    """
+    if path is None:
+        return None
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--transform {path} cannot be read as JSON: {error}") from None
+    if isinstance(content, dict):
+        content = content.get("transform")
+    if not isinstance(content, list):
+        raise UsageError(
+            f"--transform {path} holds no `transform`, three rows of three numbers; export it in the page."
+        )
+    return content
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ionfleet_cli import options, terminal
+from ionfleet_cli.asked import Asking, asking
 from ionfleet_cli.failures import error_boundary
 
 if TYPE_CHECKING:
@@ -62,16 +63,6 @@ Follow = Annotated[bool, typer.Option("--watch/--no-watch", help="Go on with `wa
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Tables as TSV or CSV, gzipped or not.")]
 DatabaseName = Annotated[str, typer.Argument(metavar="NAME", help="The name that it was imported under.")]
 KeepSmoke = Annotated[bool, typer.Option("--keep", help="Leave the dataset, the database and the results there.")]
-Notify = Annotated[
-    str | None,
-    typer.Option(
-        "--notify",
-        metavar="TEXT",
-        help="Goes with the news of the job's end, for subscribers who filter by it.",
-        show_default=False,
-    ),
-]
-
 databases_commands = typer.Typer(
     no_args_is_help=True, help="The molecular databases that jobs of a deployment can name."
 )
@@ -84,19 +75,9 @@ def register(application: typer.Typer, epilog: str) -> None:
     application.add_typer(databases_commands, name="databases", epilog=epilog, rich_help_panel=PANEL)
 
 
+@asking
 def submit(
-    dataset: options.Dataset,
-    database: options.Databases = None,
-    config: options.Configuration = None,
-    name: options.Name = None,
-    adduct: options.Adducts = None,
-    neutral_loss: options.NeutralLosses = None,
-    polarity: options.Polarity = None,
-    analyzer: options.Analyzer = None,
-    resolving_power: options.ResolvingPower = None,
-    ppm: options.Ppm = None,
-    max_cost_usd: options.MaxCost = None,
-    notify: Notify = None,
+    asked: Asking,
     follow: Follow = False,
     stack: Stack = None,
     endpoint: Endpoint = None,
@@ -105,22 +86,17 @@ def submit(
 ) -> None:
     """Upload a dataset into a deployment, and print the job that it becomes.
 
-    An upload that was interrupted goes on where it was. What has no option here is set in the configuration.
+    An upload that was interrupted goes on where it was. Options override the configuration.
 
     [bold]Example[/bold]
 
     ionfleet submit brain.imzML --database hmdb.tsv --polarity positive --watch
     """
     with error_boundary(debug=debug), _deployment(stack, endpoint, local) as deployment:
-        from ionfleet_cli.run import prepare
         from ionfleet_cli.submit import await_plan, last_told, place_of
         from ionfleet_cli.submit import submit as upload
 
-        overrides = options.given(
-            name=name, adducts=adduct, neutral_losses=neutral_loss, polarity=polarity, analyzer=analyzer,
-            resolving_power=resolving_power, ppm=ppm, max_cost_usd=max_cost_usd, notify=notify,
-        )  # fmt: skip
-        request = prepare(dataset, database or [], config, overrides, known=True)
+        request = asked().request(known=True)
         since = last_told(deployment, place_of(request.dataset))
         planned = await_plan(deployment, upload(request, deployment, terminal.output()), since)
         follow_to_end(deployment, planned, watch=follow)
@@ -181,11 +157,12 @@ def fetch(
 ) -> None:
     """Bring the results of a job into a folder."""
     with error_boundary(debug=debug), _deployment(stack, endpoint, local) as deployment:
+        from ionfleet.report.page import NAME as PAGE
         from ionfleet_cli import jobs
 
         status = jobs.find_job(deployment.buckets.results, job)
         path = jobs.fetch(deployment, status, out, terminal.output(), force=force)
-        terminal.output().print(terminal.styled(f"The results are in {path}", "bold"))
+        terminal.output().print(terminal.styled(f"The results are in {path}; look at them in {path / PAGE}", "bold"))
 
 
 def cancel(

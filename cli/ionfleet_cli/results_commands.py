@@ -178,6 +178,8 @@ def annotate_again(
     results: ResultsPlace,
     database: AgainDatabase,
     dataset: AgainDataset = None,
+    scoring_model: options.ScoringModel = None,
+    optical_image: options.OpticalImage = None,
     out: options.AgainOut = None,
     cache: options.Cache = None,
     no_cache: options.NoCache = False,
@@ -198,13 +200,17 @@ def annotate_again(
     with error_boundary(debug=debug):
         from ionfleet_cli import again
         from ionfleet_cli.deployment import Address, explained
+        from ionfleet_cli.run import Extras
 
         asked, console = again.Again.of(results, database), terminal.output()
         if asked.is_here:
-            again.annotate_here(asked, dataset, options.places(out, cache, off=no_cache, resume=True), console)
+            places = options.places(out, cache, off=no_cache, resume=True)
+            again.annotate_here(asked, dataset, Extras(scoring_model, optical_image), places, console)
             return
-        if dataset is not None or out is not None:
-            raise UsageError("--dataset and --out are for results in a folder; `ionfleet fetch` brings those of a job.")
+        if any(given is not None for given in (dataset, scoring_model, optical_image, out)):
+            raise UsageError(
+                "Files and --out are given for results in a folder; those of a job have theirs in the cloud."
+            )
         with explained():
             deployment, planned = again.annotate_deployed(asked, Address(stack, endpoint, local), console)
             follow_to_end(deployment, planned, watch=follow)

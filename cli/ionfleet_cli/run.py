@@ -47,6 +47,21 @@ class Request:
     databases: tuple[LocalDatabase, ...]
     configuration: JobConfiguration
     model: LocalModel | None = None
+    picture: Path | None = None
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Files that a job may have beside dataset and databases; None leaves the choice to the configuration."""
+
+    scoring_model: Path | None = None
+    optical_image: Path | None = None
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The fields of the configuration that name them."""
+        named = {"scoring_model": self.scoring_model, "optical_image": self.optical_image}
+        return {field: path.name for field, path in named.items() if path is not None}
 
 
 @dataclass(frozen=True)
@@ -70,12 +85,15 @@ class Places:
         return replace(self, out=out)
 
 
+NONE = Extras()
+
+
 def prepare(
     imzml: Path,
     databases: Sequence[Path],
     configuration: Path | None,
     overrides: Mapping[str, Any],
-    scoring_model: Path | None = None,
+    extras: Extras = NONE,
     *,
     known: bool = False,
 ) -> Request:
@@ -91,10 +109,10 @@ def prepare(
         A `job.json`, None for the one beside the dataset.
     overrides
         Fields of the configuration to set.
-    scoring_model
-        A file; None leaves the choice to the configuration.
+    extras
+        A scoring model, an optical image.
     known
-        Whether databases that are only named may be there, as in a cloud that others have used before.
+        Whether databases and models that are only named may be there, as in a cloud that others have used before.
 
     Raises
     ------
@@ -109,17 +127,15 @@ def prepare(
     job = JobConfiguration() if path is None else JobConfiguration.from_json(read_configuration_bytes(path), str(path))
     files = find_databases(databases)
     check_keys(dataset, files)
-    if databases:
-        overrides = {**overrides, "databases": [database_name(path) for path in databases]}
-    if scoring_model is not None:
-        overrides = {**overrides, "scoring_model": scoring_model.name}
+    named = {"databases": [database_name(path) for path in databases]} if databases else {}
     try:
-        job = job.override(**overrides)
+        job = job.override(**{**overrides, **named, **extras.fields})
     except InvalidConfigurationError as error:
         raise UsageError(str(error)) from None
     if not known:
         _refuse_unknown_databases(job, files, path)
-    return Request(dataset, tuple(files), job, _model(job, (path or dataset.imzml).parent, scoring_model))
+    model = _model(job, (path or dataset.imzml).parent, extras.scoring_model, known=known)
+    return Request(dataset, tuple(files), job, model, _picture(job, dataset, extras.optical_image))
 
 
 def annotate(request: Request, places: Places, workers: int | None, console: Console, chaos: int | None = None) -> None:
@@ -158,7 +174,7 @@ def annotate(request: Request, places: Places, workers: int | None, console: Con
                     display.note(f"warning: {denial}")
         except ReplayError as error:
             raise CommandError(str(error)) from error
-    report.show(folder.path, progress.seconds(), console)
+    report.show(folder.path, progress.seconds(), console, here=True)
     console.print(terminal.styled(f"The results are in {folder.path}; look at them in {folder.path / PAGE}", "bold"))
 
 
@@ -195,11 +211,22 @@ def _keep_runs(request: Request, places: Places, buckets: Buckets, dataset: str,
         display.note(f"warning: the sorted runs could not be kept in {places.runs}: {error}")
 
 
-def _model(job: JobConfiguration, folder: Path, given: Path | None) -> LocalModel | None:
+def _model(job: JobConfiguration, folder: Path, given: Path | None, *, known: bool) -> LocalModel | None:
     """Return the model that a run needs: the one given, else the one in a folder that its configuration names."""
     if given is not None:
         return read_model(given)
-    return None if job.scoring_model is None else find_model(job.scoring_model, folder)
+    return None if job.scoring_model is None else find_model(job.scoring_model, folder, known=known)
+
+
+def _picture(job: JobConfiguration, dataset: LocalDataset, given: Path | None) -> Path | None:
+    """Return the optical image: the one given, else the one beside the dataset that its configuration names."""
+    if given is not None and not given.is_file():
+        raise InvalidConfigurationError(f"There is no optical image {given}; give the path of a PNG or JPEG file.")
+    if given is not None or job.optical_image is None:
+        return given
+    beside = dataset.imzml.with_name(job.optical_image)
+    # Where it is missing, the planner says so.
+    return beside if beside.is_file() else None
 
 
 def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, results: Path, display: Display) -> str:
@@ -213,7 +240,7 @@ def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, r
     watch.heard = job.heard
     with display.showing(progress.stages):
         progress.begin("plan")
-        upload_dataset(buckets, request.dataset, request.configuration)
+        upload_dataset(buckets, request.dataset, request.configuration, request.picture)
         try:
             status = job.follow(buckets.results, dataset_name(request.dataset), watch)
         except CommandError:
