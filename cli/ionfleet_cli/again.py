@@ -3,62 +3,94 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel
 from rich.console import Console
 
 from ionfleet.client import Results
 from ionfleet.configuration import JobConfiguration
 from ionfleet.errors import InvalidDatasetError
-from ionfleet.status import DatabaseStatus, UploadStatus, job_status_key, read_status
-from ionfleet.store import ObjectStore
-from ionfleet.uploads import CONFIGURATION, DATABASES, DatasetName, database_status_key, understand
-from ionfleet_cli import terminal
-from ionfleet_cli.failures import CommandError, ExitCode, UsageError
+from ionfleet.uploads import CONFIGURATION, DatasetName, understand
+from ionfleet_cli.databases import add_database
+from ionfleet_cli.deployment import Address, Deployment, find_deployment
+from ionfleet_cli.failures import CommandError, UsageError
 from ionfleet_cli.local_files import LocalDatabase, find_databases, find_dataset
-from ionfleet_cli.s3 import SCHEME, open_bucket, split
-
-PATIENCE = 600
-"""Seconds for which the cloud may take up a file."""
-
-PAUSE = 2.0
-"""Seconds between two looks."""
-
-Document = TypeVar("Document", bound=BaseModel)
+from ionfleet_cli.named import dataset_beside, find_deployed, is_here
+from ionfleet_cli.run import Extras, Places, annotate, prepare
+from ionfleet_cli.s3 import SCHEME, split
+from ionfleet_cli.submit import Planned, await_plan, last_told
 
 
-def annotate_again(
-    address: str, database: Path, dataset: Path | None, input_bucket: str | None, out: Path | None, console: Console
-) -> None:
-    """Annotate the dataset of some results with another database, everything else being as it was.
+@dataclass(frozen=True)
+class Again:
+    """Results of a job, as they are called on the command line, and the database to annotate with instead."""
 
-    In the cloud the job begins at the isotope patterns: the sorted runs of the dataset are there.
+    place: str
+    database: LocalDatabase
+
+    @classmethod
+    def of(cls, place: str, database: Path) -> Again:
+        """Return what is asked for; raises `UsageError` for the bundled database, which has no file."""
+        files = find_databases([database])
+        if not files:
+            raise UsageError(f"{database} comes with Ionfleet; give the file of another database.")
+        return cls(place, files[0])
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the results are in a folder of this machine."""
+        return is_here(self.place)
+
+
+def annotate_here(again: Again, dataset: Path | None, extras: Extras, places: Places, console: Console) -> None:
+    """Annotate the dataset of results in a folder with another database, all else as it was, on this machine.
+
+    `dataset` and `extras` are files that are not where the configuration says.
 
     Raises
     ------
     UsageError
-        Something that the place of the results asks for is missing.
+        The dataset is not where it was.
     CommandError
-        The cloud refuses the database, or the job.
+        It did not succeed.
 
     """
-    files = find_databases([database])
-    if not files:
-        raise UsageError(f"{database} comes with Ionfleet; give the file of another database.")
-    results = Results(address)
-    if not address.startswith(SCHEME):
-        _annotate_here(results, files[0], dataset, out, console)
-        return
-    if input_bucket is None:
-        raise UsageError("The results are in the cloud; give --input-bucket, which the stack names in its outputs.")
-    bucket, _ = split(address)
-    told = annotate_deployed(results.summary, open_bucket(input_bucket), open_bucket(bucket), files[0])
-    status = f"{SCHEME}{bucket}/{job_status_key(told.dataset or '', told.job or '')}"
-    console.print(terminal.styled(f"{told.job} is planned; {status} says how far it is."))
+    results = Results(again.place)
+    imzml = dataset or dataset_beside(Path(again.place), results)
+    request = prepare(imzml, [again.database.path], None, requested(results.config, again.database.name), extras)
+    out = places.out or Path(f"{find_dataset(imzml).stem}-{again.database.name}-results")
+    annotate(request, places.into(out), None, console)
+
+
+def annotate_deployed(again: Again, address: Address, console: Console) -> tuple[Deployment, Planned]:
+    """Annotate the dataset of a job of a deployment with another database, all else as it was.
+
+    The job that this becomes begins at the isotope patterns: the sorted runs of the dataset are there.
+
+    Raises
+    ------
+    UsageError
+        There is no such job, or the results are of another deployment.
+    CommandError
+        The database or the job is refused, with the reason.
+
+    """
+    deployment, results = _deployed(again.place, address)
+    imzml = results.summary["dataset"]["imzml"]["key"]
+    name = understand(imzml)
+    if not isinstance(name, DatasetName):
+        raise InvalidDatasetError(f"The summary names {imzml!r} as its imzML, which is none; give other results.")
+    buckets, since = deployment.buckets, last_told(deployment, name)
+    if buckets.input.etag(imzml) is None:
+        raise CommandError(f"{imzml!r} is not in the input bucket any more; submit the dataset again.")
+    fields = requested(results.config, again.database.name)
+    skip_invalid = bool(fields.get("skip_invalid"))
+    console.print(add_database(buckets, again.database, console, skip_invalid=skip_invalid), markup=False)
+    buckets.input.put(f"{name.folder}{name.stem}.{CONFIGURATION}", json.dumps(fields).encode())
+    return deployment, await_plan(deployment, name, since)
 
 
 def requested(configuration: Mapping[str, Any], database: str) -> dict[str, Any]:
@@ -68,85 +100,14 @@ def requested(configuration: Mapping[str, Any], database: str) -> dict[str, Any]
     return fields | {"databases": [database]}
 
 
-def annotate_deployed(
-    summary: Mapping[str, Any], inputs: ObjectStore, results: ObjectStore, database: LocalDatabase, pause: float = PAUSE
-) -> UploadStatus:
-    """Import a database into a deployment, give a dataset there another configuration, and return what it became.
-
-    Parameters
-    ----------
-    summary
-        Of the job that was.
-    inputs, results
-        The deployment's buckets.
-    database
-        The file.
-    pause
-        Seconds between two looks at a status document.
-
-    Raises
-    ------
-    CommandError
-        The database or the job is refused, with the reason, or nobody takes them up.
-
-    """
-    imzml = summary["dataset"]["imzml"]["key"]
-    name = understand(imzml)
-    if not isinstance(name, DatasetName):
-        raise InvalidDatasetError(f"The summary names {imzml!r} as its imzML, which is none; give other results.")
-    key = f"{DATABASES}{database.name}.tsv"
-    inputs.replace(key, database.path.read_bytes())
-    info = inputs.head(key)
-    etag = info.etag if info is not None else None
-    status_key = database_status_key(database.name)
-    _await(lambda: _imported(read_status(results, status_key, DatabaseStatus), etag), database.path.name, pause)
-    before = read_status(results, name.status_key, UploadStatus)
-    fields = requested(summary["configuration"], database.name)
-    inputs.replace(f"{name.folder}{name.stem}.{CONFIGURATION}", json.dumps(fields).encode())
-    return _await(lambda: _planned(read_status(results, name.status_key, UploadStatus), before), name.stem, pause)
-
-
-def _imported(status: DatabaseStatus | None, etag: str | None) -> DatabaseStatus | None:
-    if status is None or status.etag != etag:
-        return None
-    if status.state != "imported":
-        raise CommandError(f"{status.error}: {status.message}", ExitCode.INVALID_INPUT)
-    return status
-
-
-def _planned(status: UploadStatus | None, before: UploadStatus | None) -> UploadStatus | None:
-    if status is None or status == before or status.state == "waiting":
-        return None
-    if status.state != "planned":
-        raise CommandError(f"{status.error}: {status.message}", ExitCode.INVALID_INPUT)
-    return status
-
-
-def _await(look: Callable[[], Document | None], what: str, pause: float) -> Document:
-    end = time.monotonic() + PATIENCE
-    while (found := look()) is None:
-        if time.monotonic() > end:
-            minutes = f"{PATIENCE / 60:.0f} minutes"
-            raise CommandError(f"Nobody has taken up {what} for {minutes}; look into the planner's log.")
-        time.sleep(pause)
-    return found
-
-
-def _annotate_here(
-    results: Results, database: LocalDatabase, dataset: Path | None, out: Path | None, console: Console
-) -> None:
-    from ionfleet_cli.run import Places, annotate, prepare
-
-    imzml = dataset or _beside(Path(results.address), Path(results.summary["dataset"]["imzml"]["key"]).name)
-    fields = requested(results.config, database.name)
-    request = prepare(imzml, [database.path], None, fields)
-    places = Places(out or Path(f"{find_dataset(imzml).stem}-{database.name}-results"))
-    annotate(request, places, None, console)
-
-
-def _beside(folder: Path, name: str) -> Path:
-    """Return the dataset that results were made of, if it lies where they do."""
-    for place in (folder.absolute().parent, Path.cwd()):
-        if (place / name).is_file():
-            return place / name
-    raise UsageError(f"There is no {name} beside {folder} nor here; give --dataset.")
+def _deployed(place: str, address: Address) -> tuple[Deployment, Results]:
+    if not place.startswith(SCHEME):
+        job = find_deployed(place, address)
+        return job.deployment, job.results()
+    deployment = find_deployment(address)
+    bucket, _ = split(place)
+    if bucket != deployment.buckets.results.name:
+        raise UsageError(
+            f"{place} is not in the results bucket of {deployment.title}; give --stack the name of the stack it is of."
+        )
+    return deployment, Results(place, client=deployment.client("s3"))

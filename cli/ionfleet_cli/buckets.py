@@ -26,6 +26,7 @@ class Bucket:
     def __init__(self, client: Any, name: str, owner: str) -> None:
         self._client = client
         self.name = name
+        self.owner = owner
         self._owner = {"ExpectedBucketOwner": owner}
 
     def get(self, key: str) -> bytes | None:
@@ -55,9 +56,13 @@ class Bucket:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that begin with a prefix."""
+        yield from (key for key, _ in self.sizes(prefix))
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield key and bytes of the objects whose keys begin with a prefix."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix, **self._owner)
         for page in pages:
-            yield from (item["Key"] for item in page.get("Contents", ()))
+            yield from ((item["Key"], item["Size"]) for item in page.get("Contents", ()))
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield the prefixes one level below a prefix, each ending in a slash."""

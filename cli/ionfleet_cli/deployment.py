@@ -58,6 +58,11 @@ class Deployment:
         return Buckets(*(Bucket(client, name, account) for name in names))
 
     @property
+    def is_local(self) -> bool:
+        """Whether it runs on this machine."""
+        return _is_local(self.endpoint_url)
+
+    @property
     def machine(self) -> str:
         """The state machine's ARN."""
         return self.outputs["StateMachineArn"]
@@ -176,5 +181,8 @@ def _is_local(endpoint_url: str | None) -> bool:
 def _client(session: boto3.session.Session, service: str, endpoint_url: str | None) -> Any:
     # A proxy is for what lies beyond this machine.
     proxies: dict[str, str] | None = {} if _is_local(endpoint_url) else None
-    config = Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=32, proxies=proxies)
+    # Addresses that are signed beforehand would be of an older kind in some regions, unless it is named.
+    signature = "s3v4" if service == "s3" else None
+    retries = {"mode": "standard", "total_max_attempts": 5}
+    config = Config(retries=retries, max_pool_connections=32, proxies=proxies, signature_version=signature)  # type: ignore[arg-type]
     return session.client(service, endpoint_url=endpoint_url, config=config)  # type: ignore[call-overload]

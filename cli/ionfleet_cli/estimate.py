@@ -22,6 +22,7 @@ from ionfleet.brief import plan_key
 from ionfleet.costs import in_dollars
 from ionfleet.estimate import Deployment
 from ionfleet.forecast import Forecast, forecast
+from ionfleet.models import model_key
 from ionfleet.plan import Plan, Stores, read_plan
 from ionfleet.stages.plan import facts_of
 from ionfleet.stages.planner import take_up
@@ -114,13 +115,15 @@ def planned(request: Request, deployment: Deployment) -> Plan:
         The dataset or a database would be rejected, with the reason.
 
     """
-    files = dataset_objects(request.dataset, request.configuration)
+    files = dataset_objects(request.dataset, request.picture)
     stores, now = Stores(InputFiles(files), MemoryStore(), MemoryStore()), datetime.now(UTC)
     for database in request.databases:
         stores.input.replace(database_key(database), database.path.read_bytes())
         (imported,) = take_up(stores, database_key(database), MESSAGE, now, deployment)
         if imported.state == "rejected" and not request.configuration.skip_invalid:
             raise failure("InvalidDatabaseError", imported.message or "", database.path.name)
+    if request.model is not None:
+        stores.input.replace(model_key(request.model.name), request.model.data)
     stores.input.replace(*configuration_object(request.dataset, request.configuration))
     (outcome,) = take_up(stores, list(files)[-1], MESSAGE, now, deployment)
     if outcome.execution is None:

@@ -13,9 +13,9 @@ from ionfleet.client import Results
 from ionfleet.client.export import fdr_that_fits, first_image, write_pixel_intensities
 from ionfleet.client.frames import Row
 from ionfleet.client.pictures import coloured_png
-from ionfleet.client.source import S3_SCHEME
 from ionfleet_cli import terminal
 from ionfleet_cli.failures import CommandError, UsageError
+from ionfleet_cli.named import is_here
 from ionfleet_cli.results import ANNDATA, PICTURES, PIXELS
 
 
@@ -30,22 +30,22 @@ class Wanted:
     database: str | None
 
 
-def export(address: str, out: Path | None, wanted: Wanted, console: Console) -> None:
+def folder_of(place: str) -> Path:
+    """Return where the files of some results go that nobody named a folder for: to them, or to one named after them."""
+    return Path(place) if is_here(place) else Path(f"{place.rstrip('/').rpartition('/')[2]}-export")
+
+
+def export(results: Results, folder: Path, wanted: Wanted, console: Console) -> None:
     """Make the files of some results and print where they are.
 
     Raises
     ------
     ResultsError
-        There are no such results, or no such ion among them.
-    UsageError
-        The results are in a bucket, and nobody says where the files go.
+        There is no such ion among them.
     CommandError
         What the files are made with is not installed.
 
     """
-    if out is None and address.startswith(S3_SCHEME):
-        raise UsageError("The results are in a bucket; give --out the folder that the files are to go to.")
-    results, folder = Results(address), out or Path(address)
     rows = [_find(results, ion, wanted.database) for ion in wanted.ions]
     folder.mkdir(parents=True, exist_ok=True)
     if wanted.tables and (limit := fdr_that_fits(results, wanted.fdr, wanted.database)) < wanted.fdr:

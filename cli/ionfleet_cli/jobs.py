@@ -29,15 +29,20 @@ from ionfleet_cli.results import SUMMARY, ResultsFolder, download
 from ionfleet_cli.submit import Planned, await_plan, last_told
 from ionfleet_cli.watch import Polling
 
+NO_JOB = "–"
+NAME_LENGTH = 60
 READERS = 16
 """Documents that are read at one time."""
 
-REASON_LENGTH = 200
+REASON_LENGTH = 300
+SHOWN_JOBS = 5
+"""Jobs that a message lists."""
+
 _JOB = re.compile(r"(?P<job>(?:job-)?[0-9a-f]{4,20})(?:-\d+)?")
 
 
 def find_job(results: Bucket, text: str) -> JobStatus:
-    """Return the status of a job by its id, the beginning of its id, or the name of one of its executions.
+    """Return the status of a job by its id, the beginning of its id, one of its executions, or its dataset's name.
 
     Raises
     ------
@@ -45,36 +50,37 @@ def find_job(results: Bucket, text: str) -> JobStatus:
         There is no such job, or more than one.
 
     """
-    match = _JOB.fullmatch(text)
-    if match is None:
-        raise UsageError(f"{text!r} is no job; give an id such as job-4f2a…, or at least 4 digits of one.")
-    beginning = match["job"] if match["job"].startswith("job-") else f"job-{match['job']}"
-    found = [folder for folder in _job_folders(results) if folder.split("/")[2].startswith(beginning)]
-    if len(found) > 1:
-        raise UsageError(f"{text!r} begins the ids of {len(found)} jobs; give more digits.")
-    status = results.read(f"{found[0]}status.json", JobStatus) if found else None
-    if status is None:
+    found = _by_id(results, text) or _by_name(results, text)
+    if not found:
         raise UsageError(f"There is no job {text!r}; `ionfleet jobs` shows what there is.")
-    return status
+    if len(found) > 1:
+        listed = ", ".join(f"{status.job} ({status.state})" for status in found[:SHOWN_JOBS])
+        more = f" and {len(found) - SHOWN_JOBS:,} more" if len(found) > SHOWN_JOBS else ""
+        raise UsageError(f"{text!r} may be any of {len(found):,} jobs: {listed}{more}; give the id of one.")
+    return found[0]
 
 
 def list_jobs(results: Bucket, limit: int, console: Console) -> None:
-    """Print the latest jobs, and the uploads that did not become one."""
-    with ThreadPoolExecutor(READERS) as pool:
-        jobs = _read_all(pool, results, [f"{folder}status.json" for folder in _job_folders(results)], JobStatus)
-        uploads = _read_all(pool, results, list(results.keys(f"inputs/{DATASETS}")), UploadStatus)
-    rows = [(job.claimed_at, _job_row(job)) for job in jobs]
-    rows += [(upload.at, _upload_row(upload)) for upload in uploads if upload.job is None]
-    if not rows:
+    """Print the latest jobs, the uploads that did not become one, and beneath them why any of them has no results."""
+    jobs = _read_statuses(results, _job_folders(results))
+    uploads = _read_all(results, list(results.keys(f"inputs/{DATASETS}")), UploadStatus)
+    entries = [(job.claimed_at, _job_entry(job)) for job in jobs]
+    entries += [(upload.at, _upload_entry(upload)) for upload in uploads if upload.job is None]
+    if not entries:
         console.print("There are no jobs yet; `ionfleet submit DATASET.imzML` starts one.")
         return
+    shown = [entry for _, entry in sorted(entries, reverse=True)[:limit]]
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("job", "dataset", "state", "stage", "since", "10 % FDR", "cost"):
-        table.add_column(name, justify="right" if name in ("10 % FDR", "cost") else "left", no_wrap=True)
-    table.add_column("reason", overflow="fold")
-    for _, row in sorted(rows, reverse=True)[:limit]:
-        table.add_row(*map(terminal.styled, row))
+    for name in ("job", "dataset", "state", "stage", "since (UTC)", "10 % FDR", "cost"):
+        table.add_column(name, justify="right" if name in ("10 % FDR", "cost") else "left", no_wrap=name != "dataset")
+    for cells, _ in shown:
+        table.add_row(*map(terminal.styled, cells))
     console.print(table)
+    for cells, reason in shown:
+        if reason:
+            console.print(terminal.styled(f"{cells[1] if cells[0] == NO_JOB else cells[0]}: {reason}"), soft_wrap=True)
+    if len(entries) > limit:
+        console.print(f"{len(entries) - limit:,} earlier ones are not shown; --limit {len(entries)} shows all.")
 
 
 def fetch(deployment: Deployment, status: JobStatus, out: Path | None, console: Console, *, force: bool) -> Path:
@@ -96,7 +102,7 @@ def fetch(deployment: Deployment, status: JobStatus, out: Path | None, console: 
         download(deployment.buckets.results, status.results, results)
     stages = json.loads((folder.path / SUMMARY).read_bytes())["stages"]
     seconds = {name: account["seconds"] for name, account in stages.items() if "seconds" in account}
-    report.show(folder.path, seconds, console)
+    report.show(folder.path, seconds, console, here=deployment.is_local)
     return folder.path
 
 
@@ -175,34 +181,63 @@ def _check_there(input_bucket: Bucket, files: Iterable[InputFile]) -> None:
             raise CommandError(f"{file.key!r} was replaced or deleted since the job was planned; submit it again.")
 
 
+def _by_id(results: Bucket, text: str) -> list[JobStatus]:
+    match = _JOB.fullmatch(text)
+    if match is None:
+        return []
+    beginning = match["job"] if match["job"].startswith("job-") else f"job-{match['job']}"
+    folders = [folder for folder in _job_folders(results) if folder.split("/")[2].startswith(beginning)]
+    return _read_statuses(results, folders)
+
+
+def _by_name(results: Bucket, text: str) -> list[JobStatus]:
+    """Return the jobs of datasets of a name, the latest first."""
+    named = [status for status in _read_statuses(results, _job_folders(results)) if status.name == text]
+    return sorted(named, key=lambda status: status.claimed_at, reverse=True)
+
+
+def _read_statuses(results: Bucket, folders: Iterable[str]) -> list[JobStatus]:
+    return _read_all(results, [f"{folder}status.json" for folder in folders], JobStatus)
+
+
 def _job_folders(results: Bucket) -> list[str]:
     """Return the folders of all jobs, such as `results/ds-…/job-…/`."""
-    return [job for dataset in results.folders("results/") for job in results.folders(dataset)]
+    with ThreadPoolExecutor(READERS) as pool:
+        found = pool.map(lambda dataset: list(results.folders(dataset)), results.folders("results/"))
+        return [job for jobs in found for job in jobs]
 
 
-def _read_all(pool: ThreadPoolExecutor, results: Bucket, keys: Sequence[str], model: type[Document]) -> list[Document]:
+def _read_all(results: Bucket, keys: Sequence[str], model: type[Document]) -> list[Document]:
     """Read documents; a job that is being planned has none yet."""
-    found = pool.map(lambda key: results.read(key, model), keys)
-    return [document for document in found if document is not None]
+    with ThreadPoolExecutor(READERS) as pool:
+        found = pool.map(lambda key: results.read(key, model), keys)
+        return [document for document in found if document is not None]
 
 
-def _job_row(job: JobStatus) -> tuple[str, ...]:
+def _job_entry(job: JobStatus) -> tuple[tuple[str, ...], str]:
+    """Return the cells of a job's row, and why it failed."""
     found = sum(levels["10"] for levels in (job.annotations or {}).values())
-    return (
+    cells = (
         job.execution,
-        job.name,
+        shortened(job.name, NAME_LENGTH),
         job.state,
         (job.stage or "") if job.state != "SUCCEEDED" else "",
-        job.claimed_at[:19],
+        _minute(job.claimed_at),
         f"{found:,}" if job.annotations is not None else "",
         in_dollars(job.cost_usd) if job.cost_usd is not None else "",
-        _reason(job.error, job.message),
     )
+    return cells, _reason(job.error, job.message)
 
 
-def _upload_row(upload: UploadStatus) -> tuple[str, ...]:
-    reason = f"for {upload.waiting_for}" if upload.state == "waiting" else _reason(upload.error, upload.message)
-    return ("–", upload.name, upload.state, "", upload.at[:19], "", "", reason)
+def _upload_entry(upload: UploadStatus) -> tuple[tuple[str, ...], str]:
+    """Return the cells of an upload's row, and why it is no job."""
+    waits = upload.state == "waiting"
+    reason = f"it waits for {upload.waiting_for}" if waits else _reason(upload.error, upload.message)
+    return (NO_JOB, shortened(upload.name, NAME_LENGTH), upload.state, "", _minute(upload.at), "", ""), reason
+
+
+def _minute(time: str) -> str:
+    return time[:16].replace("T", " ")
 
 
 def _reason(error: str | None, message: str | None) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import atexit
 import gc
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ionfleet_cli import local_commands, options, remote, terminal
+from ionfleet_cli import local_commands, options, remote, results_commands, terminal
+from ionfleet_cli.asked import Asking, asking
 from ionfleet_cli.failures import ExitCode, error_boundary
 
 if TYPE_CHECKING:
@@ -61,33 +62,11 @@ def ionfleet(
 
 
 @application.command(epilog=EPILOG)
+@asking
 def run(
-    dataset: options.Dataset,
-    database: options.Databases = None,
-    config: options.Configuration = None,
-    name: options.Name = None,
+    asked: Asking,
     out: options.Out = None,
     force: options.Force = False,
-    adduct: options.Adducts = None,
-    neutral_loss: options.NeutralLosses = None,
-    chemical_modification: options.ChemicalModifications = None,
-    molecule_class: options.MoleculeClasses = None,
-    skip_invalid: options.SkipInvalid = None,
-    polarity: options.Polarity = None,
-    analyzer: options.Analyzer = None,
-    resolving_power: options.ResolvingPower = None,
-    resolving_power_mz: options.ResolvingPowerMz = None,
-    isotope_sigma: options.IsotopeSigma = None,
-    ppm: options.Ppm = None,
-    fdr_method: options.FdrMethod = None,
-    decoy_sample_size: options.DecoySampleSize = None,
-    isotope_peaks: options.IsotopePeaks = None,
-    min_pixels: options.MinPixels = None,
-    compatibility: options.Compatibility = None,
-    scoring_model: options.ScoringModel = None,
-    strict: options.Strict = None,
-    max_cost_usd: options.MaxCost = None,
-    plan: options.Plan = None,
     assembly: options.Assembly = None,
     workers: options.Workers = None,
     chaos: options.Chaos = None,
@@ -109,46 +88,17 @@ def run(
     ionfleet run brain.imzML --config job.json --out results --workers 4
     """
     with error_boundary(debug=debug):
-        from ionfleet_cli.run import Places, annotate, prepare
+        from ionfleet_cli.run import annotate
 
-        overrides = options.given(
-            name=name, adducts=adduct, neutral_losses=neutral_loss, chemical_modifications=chemical_modification,
-            molecule_classes=molecule_class, skip_invalid=skip_invalid, polarity=polarity, analyzer=analyzer,
-            resolving_power=resolving_power, resolving_power_mz=resolving_power_mz, isotope_sigma=isotope_sigma,
-            ppm=ppm, fdr_method=fdr_method, decoy_sample_size=decoy_sample_size, isotope_peaks=isotope_peaks,
-            min_pixels=min_pixels, compatibility=compatibility, strict=strict, max_cost_usd=max_cost_usd,
-            planning=options.planning(plan),
-        )  # fmt: skip
-        request = prepare(dataset, database or [], config, overrides, scoring_model)
-        places = Places(out, assembly, options.cache_folder(cache, off=no_cache), force=force, keep=keep)
+        request, places = asked().request(), options.places(out, cache, off=no_cache)
+        places = replace(places, assembly=assembly, force=force, keep=keep)
         annotate(request, places, workers, terminal.output(), chaos)
 
 
 @application.command(epilog=EPILOG)
+@asking
 def estimate(
-    dataset: options.Dataset,
-    database: options.Databases = None,
-    config: options.Configuration = None,
-    name: options.Name = None,
-    adduct: options.Adducts = None,
-    neutral_loss: options.NeutralLosses = None,
-    chemical_modification: options.ChemicalModifications = None,
-    molecule_class: options.MoleculeClasses = None,
-    skip_invalid: options.SkipInvalid = None,
-    polarity: options.Polarity = None,
-    analyzer: options.Analyzer = None,
-    resolving_power: options.ResolvingPower = None,
-    resolving_power_mz: options.ResolvingPowerMz = None,
-    isotope_sigma: options.IsotopeSigma = None,
-    ppm: options.Ppm = None,
-    fdr_method: options.FdrMethod = None,
-    decoy_sample_size: options.DecoySampleSize = None,
-    isotope_peaks: options.IsotopePeaks = None,
-    min_pixels: options.MinPixels = None,
-    compatibility: options.Compatibility = None,
-    strict: options.Strict = None,
-    max_cost_usd: options.MaxCost = None,
-    plan: options.Plan = None,
+    asked: Asking,
     assembly: options.Assembly = None,
     workers: options.Workers = None,
     as_json: options.EstimateAsJson = False,
@@ -164,43 +114,12 @@ def estimate(
     """
     with error_boundary(debug=debug):
         from ionfleet_cli import estimate as estimates
-        from ionfleet_cli.run import prepare
 
-        overrides = options.given(
-            name=name, adducts=adduct, neutral_losses=neutral_loss, chemical_modifications=chemical_modification,
-            molecule_classes=molecule_class, skip_invalid=skip_invalid, polarity=polarity, analyzer=analyzer,
-            resolving_power=resolving_power, resolving_power_mz=resolving_power_mz, isotope_sigma=isotope_sigma,
-            ppm=ppm, fdr_method=fdr_method, decoy_sample_size=decoy_sample_size, isotope_peaks=isotope_peaks,
-            min_pixels=min_pixels, compatibility=compatibility, strict=strict, max_cost_usd=max_cost_usd,
-            planning=options.planning(plan),
-        )  # fmt: skip
-        found = estimates.estimated(prepare(dataset, database or [], config, overrides), assembly, workers)
+        found = estimates.estimated(asked().request(), assembly, workers)
         if as_json:
             typer.echo(found.to_json())
         else:
             estimates.show(found, terminal.output())
-
-
-@application.command(epilog=EPILOG)
-def report(
-    results: options.ResultsAddress,
-    out: options.ReportFile = Path("report.html"),
-    hours: options.Hours = 12,
-    debug: options.Debug = False,
-) -> None:
-    """Make the page of results in a private bucket: one file that opens anywhere, for some hours.
-
-    [bold]Example[/bold]
-
-    ionfleet report s3://results-bucket/results/ds-0123456789abcdef0123/job-0123456789abcdef0123/ --hours 24
-    """
-    with error_boundary(debug=debug):
-        from ionfleet_cli.private_report import write_report
-
-        count = write_report(results, out, hours)
-        terminal.output().print(
-            terminal.styled(f"{out} shows these results for {hours:g} hours ({count:,} scripts)", "bold")
-        )
 
 
 @application.command(epilog=EPILOG)
@@ -245,7 +164,7 @@ def validate(
     with error_boundary(debug=debug):
         from ionfleet_cli.validation import validate_dataset
 
-        _report(validate_dataset(dataset, config, strict=strict, checksums=checksums), as_json)
+        _tell(validate_dataset(dataset, config, strict=strict, checksums=checksums), as_json)
 
 
 @application.command("validate-database", epilog=EPILOG)
@@ -264,84 +183,7 @@ def validate_database(
     with error_boundary(debug=debug):
         from ionfleet_cli import validation
 
-        _report(validation.validate_database(file, strict=strict), as_json)
-
-
-@application.command(epilog=EPILOG)
-def export(
-    results: options.ResultsPlace,
-    out: options.ExportOut = None,
-    h5ad: options.WithAnnData = False,
-    pixels: options.WithPixels = False,
-    ion: options.WithIons = None,
-    colours: options.Colours = "viridis",
-    fdr: options.ExportFdr = 0.5,
-    database: options.ExportDatabase = None,
-    debug: options.Debug = False,
-) -> None:
-    """Make files for other programs of a job's results: both tables, unless something is asked for by name.
-
-    [bold]Examples[/bold]
-
-    ionfleet export brain-results
-
-    ionfleet export s3://bucket/results/ds-…/job-… --out brain --ion C42H82NO8P+K --colours magma
-    """
-    with error_boundary(debug=debug):
-        from ionfleet_cli.export import Wanted
-        from ionfleet_cli.export import export as make
-        from ionfleet_cli.results import ANNDATA, PIXELS
-
-        both = not (h5ad or pixels or ion)
-        tables = tuple(name for name, asked in ((ANNDATA, h5ad), (PIXELS, pixels)) if asked or both)
-        make(results, out, Wanted(tables, tuple(ion or ()), colours, fdr, database), terminal.output())
-
-
-@application.command("annotate-again", epilog=EPILOG)
-def annotate_again(
-    results: options.ResultsPlace,
-    database: options.AgainDatabase,
-    dataset: options.AgainDataset = None,
-    input_bucket: options.InputBucket = None,
-    out: options.Out = None,
-    debug: options.Debug = False,
-) -> None:
-    """Do what a job did with another database; in the cloud, on the runs that are sorted already.
-
-    [bold]Examples[/bold]
-
-    ionfleet annotate-again brain-results --database lipids.tsv
-
-    ionfleet annotate-again s3://bucket/results/ds-…/job-… --database lipids.tsv --input-bucket ionfleet-input
-    """
-    with error_boundary(debug=debug):
-        from ionfleet_cli import again
-
-        again.annotate_again(results, database, dataset, input_bucket, out, terminal.output())
-
-
-@application.command(epilog=EPILOG)
-def image(
-    dataset: options.SortedDataset,
-    mz: options.ImageMz,
-    ppm: options.ImagePpm = 3.0,
-    out: options.ImageOut = None,
-    colours: options.Colours = "viridis",
-    debug: options.Debug = False,
-) -> None:
-    """Write the image of a dataset at any m/z, annotated or not.
-
-    A dataset of this machine is sorted when it is asked about for the first time; after that, and for those that have
-    been annotated in the cloud, an image takes less than a second.
-
-    [bold]Example[/bold]
-
-    ionfleet image brain.imzML --mz 760.585 --ppm 3
-    """
-    with error_boundary(debug=debug):
-        from ionfleet_cli.image import show_image
-
-        show_image(dataset, mz, ppm, out, colours, terminal.output())
+        _tell(validation.validate_database(file, strict=strict), as_json)
 
 
 @application.command("convert-model", epilog=EPILOG)
@@ -373,7 +215,7 @@ def simulate(context: typer.Context) -> None:
         simulator(context.args, prog_name="ionfleet simulate")
 
 
-def _report(inspection: Inspection, as_json: bool) -> None:
+def _tell(inspection: Inspection, as_json: bool) -> None:
     from ionfleet_cli.validation import show
 
     if as_json:
@@ -384,5 +226,6 @@ def _report(inspection: Inspection, as_json: bool) -> None:
         raise typer.Exit(ExitCode.INVALID_INPUT)
 
 
+results_commands.register(application, EPILOG)
 remote.register(application, EPILOG)
 application.add_typer(local_commands.commands, name="local", epilog=EPILOG, rich_help_panel=remote.PANEL)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ionfleet_cli.failures import UsageError
 from ionfleet_cli.isotope_cache import default_folder
 
+if TYPE_CHECKING:
+    from ionfleet_cli.run import Places
+
 _IONS = "Ions"
 _INSTRUMENT = "Instrument"
 _SCORING = "Scoring"
 _LOCAL = "This run"
+_EXAMPLES = {"--plan": "segment_peaks=100000", "--metadata": "organism=mouse"}
 
 Dataset = Annotated[Path, typer.Argument(metavar="DATASET.imzML", help="The dataset; its ibd lies beside it.")]
 DatabaseFile = Annotated[Path, typer.Argument(metavar="FILE", help="A table as TSV or CSV, gzipped or not.")]
@@ -51,11 +56,16 @@ Out = Annotated[
         "--out", metavar="DIR", help="Folder of the results.", show_default="STEM-results", rich_help_panel=_LOCAL
     ),
 ]
-ResultsAddress = Annotated[
-    str, typer.Argument(metavar="S3_ADDRESS", help="Results of a job in the results bucket.", show_default=False)
+AgainOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Folder of the results.",
+        show_default="STEM-DATABASE-results",
+        rich_help_panel=_LOCAL,
+    ),
 ]
-ReportFile = Annotated[Path, typer.Option("--out", metavar="FILE", help="The page to write.")]
-Hours = Annotated[float, typer.Option("--hours", min=0.01, max=168, help="How long the page can be opened.")]
 Force = Annotated[
     bool,
     typer.Option("--force", help="Write into a folder that holds other files, too.", rich_help_panel=_LOCAL),
@@ -86,14 +96,25 @@ Cache = Annotated[
     typer.Option(
         "--cache",
         metavar="DIR",
-        help="Where isotope patterns are kept for later runs. To clear it, remove the folder.",
-        show_default="~/.cache/ionfleet/isotopes",
+        help="Where isotope patterns and sorted runs are kept for later commands. To clear it, remove the folder.",
+        show_default="~/.cache/ionfleet",
         rich_help_panel=_LOCAL,
     ),
 ]
 NoCache = Annotated[
     bool,
-    typer.Option("--no-cache", help="Compute all isotope patterns, and keep none.", rich_help_panel=_LOCAL),
+    typer.Option(
+        "--no-cache", help="Compute all isotope patterns; keep neither them nor sorted runs.", rich_help_panel=_LOCAL
+    ),
+]
+RunsCache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Where sorted runs are kept for later commands.",
+        show_default="~/.cache/ionfleet",
+    ),
 ]
 Keep = Annotated[
     bool,
@@ -118,6 +139,42 @@ MaxCost = Annotated[
         metavar="DOLLARS",
         help="Refuse the job if on AWS it is estimated to cost more. A run on this machine costs nothing.",
         show_default="no limit",
+    ),
+]
+Metadata = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metadata",
+        metavar="KEY=VALUE",
+        help="Something about the sample, shown with the results; may be given several times.",
+        show_default=False,
+    ),
+]
+OpticalImage = Annotated[
+    Path | None,
+    typer.Option(
+        "--optical-image",
+        metavar="FILE",
+        help="A photograph or stained section beneath the ion images, PNG or JPEG.",
+        show_default="that of the configuration",
+    ),
+]
+Transform = Annotated[
+    Path | None,
+    typer.Option(
+        "--transform",
+        metavar="FILE.json",
+        help="Where that lies, as the page exports it once the picture is placed.",
+        show_default=False,
+    ),
+]
+Notify = Annotated[
+    str | None,
+    typer.Option(
+        "--notify",
+        metavar="TEXT",
+        help="Goes with the news of the job's end, for subscribers who filter by it.",
+        show_default=False,
     ),
 ]
 Name = Annotated[str | None, typer.Option(help="Name of the dataset in the results.", show_default="STEM")]
@@ -241,66 +298,30 @@ ModelFile = Annotated[Path, typer.Argument(metavar="FILE.cbm", help="A CatBoost 
 ModelOut = Annotated[
     Path | None, typer.Option("--out", metavar="FILE.json", help="Where to write it.", show_default="STEM.json")
 ]
-ResultsPlace = Annotated[
-    str, typer.Argument(metavar="RESULTS", help="Folder that a run has filled, or s3://… of a job's results.")
-]
-ExportOut = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Where the files go.", show_default="RESULTS")
-]
-WithAnnData = Annotated[bool, typer.Option("--h5ad", help="annotations.h5ad, for scanpy and its kin; needs anndata.")]
-WithPixels = Annotated[bool, typer.Option("--pixels", help="pixel_intensities.csv: a row an ion, a column a pixel.")]
-WithIons = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--ion",
-        metavar="ION",
-        help="pictures/ION.png in colours, such as C6H12O6+K; several times.",
-        show_default=False,
-    ),
-]
-Colours = Annotated[str, typer.Option("--colours", help="Of pictures: viridis, magma, cividis or grey.")]
-ExportFdr = Annotated[float, typer.Option("--fdr", min=0, max=1, help="Annotations up to this FDR.")]
-ExportDatabase = Annotated[
-    str | None, typer.Option("--database", help="Annotations with this database.", show_default="the first")
-]
-AgainDatabase = Annotated[
-    Path, typer.Option("--database", metavar="FILE", help="The other database, a table as TSV or CSV.")
-]
-AgainDataset = Annotated[
-    Path | None,
-    typer.Option("--dataset", metavar="DATASET.imzML", help="Of results in a folder.", show_default="beside RESULTS"),
-]
-InputBucket = Annotated[
-    str | None,
-    typer.Option("--input-bucket", envvar="IONFLEET_INPUT_BUCKET", help="Of results in the cloud.", show_default=False),
-]
-SortedDataset = Annotated[
-    str,
-    typer.Argument(metavar="DATASET", help="An imzML file, or s3://WORK_BUCKET/datasets/ds-…/ of one in the cloud."),
-]
-ImageMz = Annotated[float, typer.Option("--mz", help="Centre of the window.")]
-ImagePpm = Annotated[float, typer.Option("--ppm", help="Half width of the window.")]
-ImageOut = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", metavar="FILE", help="A picture (.png) or intensities (.npy).", show_default="DATASET-mzM.png"
-    ),
-]
 Strict = Annotated[bool | None, _scoring("Take warnings about the inputs for errors.", False)]
 
 
-def cache_folder(folder: Path | None, *, off: bool) -> Path | None:
-    """Return where isotope patterns are kept, None for nowhere.
+def places(out: Path | None, cache: Path | None, *, off: bool, resume: bool = False) -> Places:
+    """Return where a run's results go, and what is kept where; `off` for nothing.
 
     Raises
     ------
     UsageError
-        A folder is given, and that none is to be used.
+        A cache is given, and that none is to be used.
 
     """
-    if off and folder is not None:
+    from ionfleet_cli.run import Places
+
+    if off and cache is not None:
         raise UsageError("--cache and --no-cache exclude each other; give one of them.")
-    return None if off else folder or default_folder()
+    if off:
+        return Places(out)
+    return Places(out, cache=cache or default_folder(), runs=runs_folder(cache), resume=resume)
+
+
+def runs_folder(cache: Path | None) -> Path:
+    """Return where sorted runs are kept: beside the isotope patterns, unless a folder is given for both."""
+    return cache or default_folder().parent
 
 
 def given(**values: object) -> dict[str, object]:
@@ -309,7 +330,7 @@ def given(**values: object) -> dict[str, object]:
     Lists of modifiers may be divided by commas; a class of molecules may have a comma in its name.
     """
     fields = {
-        name: _parts(value) if isinstance(value, list) and name != "molecule_classes" else value
+        name: _parts(value) if isinstance(value, list) and name not in ("molecule_classes", "transform") else value
         for name, value in values.items()
     }
     return {name: value for name, value in fields.items() if value is not None and value != []}
@@ -319,8 +340,8 @@ def _parts(texts: Sequence[str]) -> list[str]:
     return [part.strip() for text in texts for part in text.split(",")]
 
 
-def planning(pairs: Sequence[str] | None) -> dict[str, object] | None:
-    """Return the values of `planning` in the pairs KEY=VALUE; whether they are known and possible is checked later.
+def planning(given_pairs: Sequence[str] | None) -> dict[str, object] | None:
+    """Return the values of `planning` in pairs KEY=VALUE; whether they are known and possible is checked later.
 
     Raises
     ------
@@ -328,12 +349,54 @@ def planning(pairs: Sequence[str] | None) -> dict[str, object] | None:
         A text is no such pair, or a key is given twice.
 
     """
-    values: dict[str, object] = {}
-    for pair in pairs or ():
-        key, equals, value = (part.strip() for part in pair.partition("="))
-        if not (key and equals and value):
-            raise UsageError(f"--plan {pair!r} is not KEY=VALUE, such as segment_peaks=100000.")
-        if key in values:
-            raise UsageError(f"--plan {key} is given more than once; give it once.")
-        values[key] = int(value) if value.isascii() and value.isdigit() else value
+    found = pairs("--plan", given_pairs) or {}
+    values: dict[str, object] = {key: int(value) if _is_number(value) else value for key, value in found.items()}
     return values or None
+
+
+def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str] | None:
+    """Return what an option says that is given as KEY=VALUE, as often as need be; None where it is not given.
+
+    Raises
+    ------
+    UsageError
+        A text is no such pair, or a key is given twice.
+
+    """
+    values: dict[str, str] = {}
+    for text in texts or ():
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not (key and equals and value):
+            raise UsageError(f"{option} {text!r} is not KEY=VALUE, such as {_EXAMPLES[option]}.")
+        if key in values:
+            raise UsageError(f"{option} {key} is given more than once; give it once.")
+        values[key] = value
+    return values or None
+
+
+def matrix(path: Path | None) -> object:
+    """Return the `transform` in a file, which is that alone or the lines of a configuration; checked later.
+
+    Raises
+    ------
+    UsageError
+        It cannot be read, or is no JSON of this kind.
+
+    """
+    if path is None:
+        return None
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--transform {path} cannot be read as JSON: {error}") from None
+    if isinstance(content, dict):
+        content = content.get("transform")
+    if not isinstance(content, list):
+        raise UsageError(
+            f"--transform {path} holds no `transform`, three rows of three numbers; export it in the page."
+        )
+    return content
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ionfleet_cli import options, terminal
+from ionfleet_cli.asked import Asking, asking
 from ionfleet_cli.failures import error_boundary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ionfleet_cli.deployment import Deployment
+    from ionfleet_cli.submit import Planned
 
 PANEL = "A deployment, in AWS or on this machine"
 _WHERE = "Which deployment"
@@ -44,7 +46,12 @@ Local = Annotated[
     ),
 ]
 JobName = Annotated[
-    str, typer.Argument(metavar="JOB", help="The id of a job, or enough of its beginning; or one of its executions.")
+    str,
+    typer.Argument(
+        metavar="JOB",
+        help="The id of a job, or enough of its beginning; one of its executions; or the name of its dataset.",
+        show_default=False,
+    ),
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="How many are shown, the latest first.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; the job's status quotes it.")]
@@ -56,16 +63,6 @@ Follow = Annotated[bool, typer.Option("--watch/--no-watch", help="Go on with `wa
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Tables as TSV or CSV, gzipped or not.")]
 DatabaseName = Annotated[str, typer.Argument(metavar="NAME", help="The name that it was imported under.")]
 KeepSmoke = Annotated[bool, typer.Option("--keep", help="Leave the dataset, the database and the results there.")]
-Notify = Annotated[
-    str | None,
-    typer.Option(
-        "--notify",
-        metavar="TEXT",
-        help="Goes with the news of the job's end, for subscribers who filter by it.",
-        show_default=False,
-    ),
-]
-
 databases_commands = typer.Typer(
     no_args_is_help=True, help="The molecular databases that jobs of a deployment can name."
 )
@@ -78,19 +75,9 @@ def register(application: typer.Typer, epilog: str) -> None:
     application.add_typer(databases_commands, name="databases", epilog=epilog, rich_help_panel=PANEL)
 
 
+@asking
 def submit(
-    dataset: options.Dataset,
-    database: options.Databases = None,
-    config: options.Configuration = None,
-    name: options.Name = None,
-    adduct: options.Adducts = None,
-    neutral_loss: options.NeutralLosses = None,
-    polarity: options.Polarity = None,
-    analyzer: options.Analyzer = None,
-    resolving_power: options.ResolvingPower = None,
-    ppm: options.Ppm = None,
-    max_cost_usd: options.MaxCost = None,
-    notify: Notify = None,
+    asked: Asking,
     follow: Follow = False,
     stack: Stack = None,
     endpoint: Endpoint = None,
@@ -99,30 +86,35 @@ def submit(
 ) -> None:
     """Upload a dataset into a deployment, and print the job that it becomes.
 
-    An upload that was interrupted goes on where it was. What has no option here is set in the configuration.
+    An upload that was interrupted goes on where it was. Options override the configuration.
 
     [bold]Example[/bold]
 
     ionfleet submit brain.imzML --database hmdb.tsv --polarity positive --watch
     """
     with error_boundary(debug=debug), _deployment(stack, endpoint, local) as deployment:
-        from ionfleet_cli.following import Following
-        from ionfleet_cli.run import prepare
         from ionfleet_cli.submit import await_plan, last_told, place_of
         from ionfleet_cli.submit import submit as upload
 
-        overrides = options.given(
-            name=name, adducts=adduct, neutral_losses=neutral_loss, polarity=polarity, analyzer=analyzer,
-            resolving_power=resolving_power, ppm=ppm, max_cost_usd=max_cost_usd, notify=notify,
-        )  # fmt: skip
-        request = prepare(dataset, database or [], config, overrides, known=True)
+        request = asked().request(known=True)
         since = last_told(deployment, place_of(request.dataset))
         planned = await_plan(deployment, upload(request, deployment, terminal.output()), since)
-        terminal.output().print(terminal.styled(f"It is {planned.job}: ionfleet watch {planned.job}", "bold"))
-        if follow:
-            from ionfleet_cli.display import display_on
+        follow_to_end(deployment, planned, watch=follow)
 
-            Following(deployment, display_on(terminal.output())).to_end(planned.dataset, planned.job)
+
+def follow_to_end(deployment: Deployment, planned: Planned, *, watch: bool) -> None:
+    """Print which job an upload has become; with `watch`, show it to its end."""
+    terminal.output().print(terminal.styled(f"It is {planned.job}: ionfleet watch {planned.job}", "bold"))
+    if watch:
+        _watch(deployment, planned.dataset, planned.job)
+
+
+def _watch(deployment: Deployment, dataset: str, job: str) -> None:
+    from ionfleet_cli.display import display_on
+    from ionfleet_cli.following import Following
+
+    Following(deployment, display_on(terminal.output())).to_end(dataset, job)
+    terminal.output().print(terminal.styled(f"{job} has succeeded: ionfleet fetch {job}", "bold"))
 
 
 def jobs(
@@ -148,13 +140,10 @@ def watch(
 ) -> None:
     """Show how far a job is and what it has cost, until it ends; where it fails, why, and where its logs are."""
     with error_boundary(debug=debug), _deployment(stack, endpoint, local) as deployment:
-        from ionfleet_cli.display import display_on
-        from ionfleet_cli.following import Following
         from ionfleet_cli.jobs import find_job
 
         status = find_job(deployment.buckets.results, job)
-        Following(deployment, display_on(terminal.output())).to_end(status.dataset, status.job)
-        terminal.output().print(terminal.styled(f"{status.job} has succeeded: ionfleet fetch {status.job}", "bold"))
+        _watch(deployment, status.dataset, status.job)
 
 
 def fetch(
@@ -168,11 +157,12 @@ def fetch(
 ) -> None:
     """Bring the results of a job into a folder."""
     with error_boundary(debug=debug), _deployment(stack, endpoint, local) as deployment:
+        from ionfleet.report.page import NAME as PAGE
         from ionfleet_cli import jobs
 
         status = jobs.find_job(deployment.buckets.results, job)
         path = jobs.fetch(deployment, status, out, terminal.output(), force=force)
-        terminal.output().print(terminal.styled(f"The results are in {path}", "bold"))
+        terminal.output().print(terminal.styled(f"The results are in {path}; look at them in {path / PAGE}", "bold"))
 
 
 def cancel(

@@ -27,8 +27,11 @@ LEVELS = ("5", "10", "20", "50")
 COLUMNS = ["ion", "adduct", "mz", "msm", "fdr", "molecule_names", "database"]
 
 
-def show(folder: Path, seconds: Mapping[str, float], console: Console) -> None:
-    """Print the best annotations and the summary of the results in a folder; `seconds` is how long stages took."""
+def show(folder: Path, seconds: Mapping[str, float], console: Console, *, here: bool) -> None:
+    """Print the best annotations and the summary of the results in a folder.
+
+    `seconds` is how long stages took, and `here` whether that was on this machine rather than in AWS.
+    """
     summary = json.loads((folder / SUMMARY).read_bytes())
     annotations = pq.read_table(folder / "annotations.parquet", columns=COLUMNS)
     best = annotations.sort_by([("fdr", "ascending"), ("msm", "descending")]).slice(0, BEST).to_pylist()
@@ -37,7 +40,7 @@ def show(folder: Path, seconds: Mapping[str, float], console: Console) -> None:
         console.print(_annotation_table(best, with_database=several))
     else:
         console.print("Nothing was annotated at an FDR of up to 50 %.")
-    _show_summary(summary, console)
+    _show_summary(summary, console, here=here)
     console.print(_stage_table(summary["stages"], seconds))
     console.print(dollar_table(summary["stages"], summary["cost"]))
     for warning in summary["warnings"]:
@@ -66,7 +69,8 @@ def _names(names: list[str]) -> str:
     return f"{first} and {len(names) - 1:,} more" if len(names) > 1 else first
 
 
-def _show_summary(summary: Mapping[str, Any], console: Console) -> None:
+def _show_summary(summary: Mapping[str, Any], console: Console, *, here: bool) -> None:
+    cost = in_dollars(summary["cost"]["usd"])
     dataset, ions = summary["dataset"], summary["ions"]
     facts = {
         "dataset": f"{dataset['name']} ({dataset['id']})",
@@ -78,7 +82,7 @@ def _show_summary(summary: Mapping[str, Any], console: Console) -> None:
         "images": f"{summary['images']:,}",
         "time": terminal.elapsed(summary["seconds"]),
         "invocations": f"{sum(stage.get('invocations', 0) for stage in summary['stages'].values()):,}",
-        "cost": f"≈ {in_dollars(summary['cost']['usd'])} on AWS, at this machine's speed",
+        "cost": f"≈ {cost} on AWS, at this machine's speed" if here else cost,
     }
     terminal.print_facts(facts, console)
 

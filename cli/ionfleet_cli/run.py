@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from ionfleet_cli.local_files import (
 from ionfleet_cli.progress import Progress
 from ionfleet_cli.results import ResultsFolder, download
 from ionfleet_cli.scoring_models import LocalModel, find_model, read_model
+from ionfleet_cli.sorted_datasets import SortedCache
 from ionfleet_cli.submission import check_keys, dataset_name, import_databases, upload_dataset, upload_model
 from ionfleet_cli.watch import Watch
 from ionfleet_replay import ReplayError
@@ -46,20 +47,45 @@ class Request:
     databases: tuple[LocalDatabase, ...]
     configuration: JobConfiguration
     model: LocalModel | None = None
+    picture: Path | None = None
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Files that a job may have beside dataset and databases; None leaves the choice to the configuration."""
+
+    scoring_model: Path | None = None
+    optical_image: Path | None = None
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The fields of the configuration that name them."""
+        named = {"scoring_model": self.scoring_model, "optical_image": self.optical_image}
+        return {field: path.name for field, path in named.items() if path is not None}
 
 
 @dataclass(frozen=True)
 class Places:
     """Where the results go, None for the default; an assembly that need not be synthesized; what may be left behind.
 
-    `cache` is where isotope patterns outlive the run, None for nowhere.
+    `cache` is where isotope patterns outlive the run, `runs` where the sorted runs of its dataset do, None for nowhere;
+    with `resume` what is sorted already is not sorted again.
     """
 
     out: Path | None = None
     assembly: Path | None = None
     cache: Path | None = None
+    runs: Path | None = None
+    resume: bool = False
     force: bool = False
     keep: bool = False
+
+    def into(self, out: Path) -> Places:
+        """Return the same places, but for where the results go."""
+        return replace(self, out=out)
+
+
+NONE = Extras()
 
 
 def prepare(
@@ -67,7 +93,7 @@ def prepare(
     databases: Sequence[Path],
     configuration: Path | None,
     overrides: Mapping[str, Any],
-    scoring_model: Path | None = None,
+    extras: Extras = NONE,
     *,
     known: bool = False,
 ) -> Request:
@@ -83,10 +109,10 @@ def prepare(
         A `job.json`, None for the one beside the dataset.
     overrides
         Fields of the configuration to set.
-    scoring_model
-        A file; None leaves the choice to the configuration.
+    extras
+        A scoring model, an optical image.
     known
-        Whether databases that are only named may be there, as in a cloud that others have used before.
+        Whether databases and models that are only named may be there, as in a cloud that others have used before.
 
     Raises
     ------
@@ -101,17 +127,15 @@ def prepare(
     job = JobConfiguration() if path is None else JobConfiguration.from_json(read_configuration_bytes(path), str(path))
     files = find_databases(databases)
     check_keys(dataset, files)
-    if databases:
-        overrides = {**overrides, "databases": [database_name(path) for path in databases]}
-    if scoring_model is not None:
-        overrides = {**overrides, "scoring_model": scoring_model.name}
+    named = {"databases": [database_name(path) for path in databases]} if databases else {}
     try:
-        job = job.override(**overrides)
+        job = job.override(**{**overrides, **named, **extras.fields})
     except InvalidConfigurationError as error:
         raise UsageError(str(error)) from None
     if not known:
         _refuse_unknown_databases(job, files, path)
-    return Request(dataset, tuple(files), job, _model(job, (path or dataset.imzml).parent, scoring_model))
+    model = _model(job, (path or dataset.imzml).parent, extras.scoring_model, known=known)
+    return Request(dataset, tuple(files), job, model, _picture(job, dataset, extras.optical_image))
 
 
 def annotate(request: Request, places: Places, workers: int | None, console: Console, chaos: int | None = None) -> None:
@@ -142,12 +166,15 @@ def annotate(request: Request, places: Places, workers: int | None, console: Con
                 watch.attach(cloud)
                 buckets = Buckets.of(cloud)
                 with watch.naming_denials(), _cached(places, buckets, chaos, display):
-                    _run(request, buckets, watch, progress, results, display)
+                    _give_runs(request, places, buckets, display)
+                    dataset = _run(request, buckets, watch, progress, results, display)
+                    if chaos is None:
+                        _keep_runs(request, places, buckets, dataset, display)
                 for denial in watch.denials():
                     display.note(f"warning: {denial}")
         except ReplayError as error:
             raise CommandError(str(error)) from error
-    report.show(folder.path, progress.seconds(), console)
+    report.show(folder.path, progress.seconds(), console, here=True)
     console.print(terminal.styled(f"The results are in {folder.path}; look at them in {folder.path / PAGE}", "bold"))
 
 
@@ -168,14 +195,42 @@ def _cached(places: Places, buckets: Buckets, chaos: int | None, display: Displa
     return IsotopeCache(places.cache, display.note).serving(buckets.work)
 
 
-def _model(job: JobConfiguration, folder: Path, given: Path | None) -> LocalModel | None:
+def _give_runs(request: Request, places: Places, buckets: Buckets, display: Display) -> None:
+    """Give the cloud the sorted runs of a dataset, if that is asked for and they are kept."""
+    if places.resume and places.runs is not None and SortedCache(places.runs).give(buckets.work, request.dataset):
+        display.note(f"{request.dataset.imzml.name} is sorted already")
+
+
+def _keep_runs(request: Request, places: Places, buckets: Buckets, dataset: str, display: Display) -> None:
+    """Keep the sorted runs for later questions; what does not work is told, and hinders no run."""
+    if places.runs is None:
+        return
+    try:
+        SortedCache(places.runs).keep(buckets.work, dataset, request.dataset)
+    except OSError as error:
+        display.note(f"warning: the sorted runs could not be kept in {places.runs}: {error}")
+
+
+def _model(job: JobConfiguration, folder: Path, given: Path | None, *, known: bool) -> LocalModel | None:
     """Return the model that a run needs: the one given, else the one in a folder that its configuration names."""
     if given is not None:
         return read_model(given)
-    return None if job.scoring_model is None else find_model(job.scoring_model, folder)
+    return None if job.scoring_model is None else find_model(job.scoring_model, folder, known=known)
 
 
-def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, results: Path, display: Display) -> None:
+def _picture(job: JobConfiguration, dataset: LocalDataset, given: Path | None) -> Path | None:
+    """Return the optical image: the one given, else the one beside the dataset that its configuration names."""
+    if given is not None and not given.is_file():
+        raise InvalidConfigurationError(f"There is no optical image {given}; give the path of a PNG or JPEG file.")
+    if given is not None or job.optical_image is None:
+        return given
+    beside = dataset.imzml.with_name(job.optical_image)
+    # Where it is missing, the planner says so.
+    return beside if beside.is_file() else None
+
+
+def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, results: Path, display: Display) -> str:
+    """Run a request, fetch what comes out, and return the dataset's id."""
     skip_invalid = request.configuration.skip_invalid
     for line in import_databases(buckets, request.databases, watch, skip_invalid=skip_invalid):
         display.note(line)
@@ -185,7 +240,7 @@ def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, r
     watch.heard = job.heard
     with display.showing(progress.stages):
         progress.begin("plan")
-        upload_dataset(buckets, request.dataset, request.configuration)
+        upload_dataset(buckets, request.dataset, request.configuration, request.picture)
         try:
             status = job.follow(buckets.results, dataset_name(request.dataset), watch)
         except CommandError:
@@ -193,3 +248,4 @@ def _run(request: Request, buckets: Buckets, watch: Watch, progress: Progress, r
             raise
     display.note(f"Fetching the results of {status.job}")
     download(buckets.results, status.results, results)
+    return status.dataset

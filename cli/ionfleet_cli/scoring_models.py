@@ -42,11 +42,14 @@ def read_model(path: Path) -> LocalModel:
     return LocalModel(model_name(path.name), data)
 
 
-def find_model(reference: str, folder: Path) -> LocalModel:
-    """Return the model that a configuration in a folder names: a file of the folder, with or without extension."""
+def find_model(reference: str, folder: Path, *, known: bool = False) -> LocalModel | None:
+    """Return the model that a configuration in a folder names: a file of the folder, with or without extension.
+
+    None where there is no such file and it may be `known` to the cloud.
+    """
     names = (reference, f"{reference}.json", f"{reference}.cbm")
-    found = next((path for name in names if (path := folder / name).is_file()), folder / reference)
-    return read_model(found)
+    found = next((path for name in names if (path := folder / name).is_file()), None)
+    return None if known and found is None else read_model(found or folder / reference)
 
 
 def convert_model(path: Path) -> bytes:

@@ -1,8 +1,14 @@
-"""Sorted runs of datasets: kept on this machine for the next question, or read from a work bucket."""
+"""Sorted runs of datasets: kept on this machine for the next question, or read from a work bucket.
+
+The cache has a dataset's index and runs under the keys of a work bucket, and under `names/` which dataset some files
+are, by their places, sizes and times: to read large files only to tell would take longer than most questions.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +16,19 @@ from rich.console import Console
 
 from ionfleet.damage import read_intact
 from ionfleet.errors import InvalidInputError
-from ionfleet.identity import digest
+from ionfleet.identity import dataset_id, digest
 from ionfleet.index import Grid, spectra_key
 from ionfleet.runs import RunIndex, covering_runs, existing_runs, index_key, run_key
-from ionfleet.store import ObjectStore
+from ionfleet.store import ObjectInfo, ObjectStore
 from ionfleet_cli import terminal
+from ionfleet_cli.buckets import Bucket
 from ionfleet_cli.folder_store import FolderStore
-from ionfleet_cli.local_files import LocalDataset, find_dataset
-from ionfleet_cli.s3 import SCHEME, open_bucket, split
+from ionfleet_cli.local_files import LocalDataset
+from ionfleet_cli.multipart import etag_of
+
+DATASETS = "datasets"
+MOST_BYTES = 8 * 2**30
+"""Bytes of all datasets that are kept; the one that was sorted last stays, whatever its size."""
 
 
 @dataclass(frozen=True)
@@ -29,59 +40,132 @@ class SortedDataset:
     runs: list[tuple[str, RunIndex]]
 
 
-def open_sorted(place: str, console: Console) -> SortedDataset:
-    """Return the sorted runs of a dataset, which is sorted first if it has not been.
+class SortedCache:
+    """The datasets whose sorted runs are in a folder, which is made when the first are kept."""
 
-    Parameters
-    ----------
-    place
-        An imzML file, or `s3://<work bucket>/datasets/<dataset id>/`.
-    console
-        Is told what takes time.
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._store = FolderStore(folder)
+
+    def opened(self, files: LocalDataset, console: Console) -> SortedDataset:
+        """Return the sorted runs of a dataset, which is sorted first if it has not been.
+
+        Raises
+        ------
+        InvalidDatasetError
+            It cannot be read.
+
+        """
+        dataset = self._known(files)
+        if dataset is None:
+            dataset = _id(files)
+            if self._store.head(spectra_key(dataset)) is None:
+                from ionfleet_cli.sorting import sort_dataset
+
+                console.print(terminal.styled(f"Sorting {files.imzml.name}; the runs are kept in {self._folder}"))
+                sort_dataset(self._store, dataset, files)
+            self._remember(files, dataset)
+        return open_runs(self._store, dataset, str(files.imzml))
+
+    def kept(self, dataset: str, place: str) -> SortedDataset | None:
+        """Return the sorted runs of a dataset by its id, None where they are not kept."""
+        there = self._store.head(spectra_key(dataset)) is not None
+        return open_runs(self._store, dataset, place) if there else None
+
+    def give(self, work: Bucket, files: LocalDataset) -> bool:
+        """Put the runs of a dataset into a work bucket, for its job to find; tell whether there are any."""
+        dataset = self._known(files)
+        if dataset is None:
+            return False
+        # The index follows its run: where that is, the run is complete.
+        for path in sorted(
+            (self._folder / DATASETS / dataset / "runs").glob("*"), key=lambda path: path.suffix != ".run"
+        ):
+            work.upload(f"{DATASETS}/{dataset}/runs/{path.name}", path)
+        return True
+
+    def keep(self, work: Bucket, dataset: str, files: LocalDataset) -> None:
+        """Keep what a job's work bucket has of its dataset, unless that is too large or there already.
+
+        Raises
+        ------
+        OSError
+            It cannot be written.
+
+        """
+        if self._store.head(spectra_key(dataset)) is None:
+            prefix = f"{DATASETS}/{dataset}/"
+            if sum(size for _, size in work.sizes(prefix)) > MOST_BYTES:
+                return
+            (self._folder / DATASETS).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._folder, prefix=".") as unfinished:
+                for key, _ in work.sizes(prefix):
+                    path = Path(unfinished, key)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    work.download(key, path)
+                target = self._folder / DATASETS / dataset
+                shutil.rmtree(target, ignore_errors=True)
+                Path(unfinished, DATASETS, dataset).rename(target)
+        self._remember(files, dataset)
+
+    def _known(self, files: LocalDataset) -> str | None:
+        """Return which dataset some files are, as far as it is known and its runs are there."""
+        key = _name_key(files)
+        if self._store.head(key) is None:
+            return None
+        dataset = self._store.get(key).decode()
+        if self._store.head(spectra_key(dataset)) is None:
+            return None
+        os.utime(self._folder / spectra_key(dataset))
+        return dataset
+
+    def _remember(self, files: LocalDataset, dataset: str) -> None:
+        self._store.create(_name_key(files), dataset.encode())
+        self._make_room(dataset)
+
+    def _make_room(self, last: str) -> None:
+        """Remove the datasets that were not used for longest while all are too large."""
+        found = [
+            path for path in (self._folder / DATASETS).iterdir() if (self._folder / spectra_key(path.name)).exists()
+        ]
+        found.sort(key=lambda path: (path.name == last, (path / "index.parquet").stat().st_mtime_ns), reverse=True)
+        total = 0
+        for path in found:
+            total += sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+            if total > MOST_BYTES and path.name != last:
+                shutil.rmtree(path)
+
+
+def open_runs(store: ObjectStore, dataset: str, place: str) -> SortedDataset:
+    """Return the sorted runs of a dataset, which whoever asks knows as `place`.
 
     Raises
     ------
     InvalidInputError
-        There is no such dataset, or it cannot be read.
+        They are not there, or not all of them.
 
     """
-    if place.startswith(SCHEME):
-        bucket, key = split(place)
-        return _opened(open_bucket(bucket), key.removeprefix("datasets/").partition("/")[0], place)
-    local = find_dataset(Path(place))
-    store, dataset = FolderStore(cache_folder()), _local_id(local)
-    if store.head(spectra_key(dataset)) is None:
-        from ionfleet_cli.sorting import sort_dataset
-
-        console.print(terminal.styled(f"Sorting {local.imzml.name}; the runs are kept in {cache_folder()}"))
-        sort_dataset(store, dataset, local)
-    return _opened(store, dataset, place)
-
-
-def cache_folder() -> Path:
-    """Return the folder that keeps sorted runs between commands: `ionfleet` in the user's cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ionfleet"
-
-
-def _opened(store: ObjectStore, dataset: str, place: str) -> SortedDataset:
     if store.head(spectra_key(dataset)) is None:
         raise InvalidInputError(
-            f"There is no dataset at {place}; give an imzML file, or s3://WORK_BUCKET/datasets/ds-…/ of a dataset that "
-            "has been annotated, as long as its runs are kept."
+            f"There is no dataset at {place}; give an imzML file, or a dataset that has been annotated, as long as its "
+            "runs are kept."
         )
     grid = read_intact(store, spectra_key(dataset), Grid.read)
     ranges = covering_runs(existing_runs(store, dataset), len(grid.pixel))
     if ranges is None:
         raise InvalidInputError(f"Not all runs of {place} are there; annotate the dataset again, then ask again.")
-    runs = [(run_key(dataset, *each), _index(store, index_key(dataset, *each))) for each in ranges]
+    runs = [
+        (run_key(dataset, *each), read_intact(store, index_key(dataset, *each), RunIndex.from_bytes)) for each in ranges
+    ]
     return SortedDataset(store, grid, runs)
 
 
-def _index(store: ObjectStore, key: str) -> RunIndex:
-    return read_intact(store, key, RunIndex.from_bytes)
+def _id(files: LocalDataset) -> str:
+    """Return the id of a dataset, for which its files are read."""
+    parts = (ObjectInfo(path.name, path.stat().st_size, etag_of(path), "") for path in (files.imzml, files.ibd))
+    return dataset_id(*parts)
 
 
-def _local_id(dataset: LocalDataset) -> str:
-    """Return the name of a dataset's runs, made of its files' places, sizes and times: to read them would take long."""
-    states = [(str(path.resolve()), path.stat()) for path in (dataset.imzml, dataset.ibd)]
-    return "ds-" + digest([[path, state.st_size, state.st_mtime_ns] for path, state in states])
+def _name_key(files: LocalDataset) -> str:
+    states = [(str(path.resolve()), path.stat()) for path in (files.imzml, files.ibd)]
+    return "names/" + digest([[path, state.st_size, state.st_mtime_ns] for path, state in states])

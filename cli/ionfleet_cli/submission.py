@@ -57,10 +57,12 @@ def import_databases(
     return [await_import(buckets, database, watch, skip_invalid=skip_invalid) for database in databases]
 
 
-def upload_dataset(buckets: Buckets, dataset: LocalDataset, configuration: JobConfiguration) -> None:
+def upload_dataset(
+    buckets: Buckets, dataset: LocalDataset, configuration: JobConfiguration, picture: Path | None
+) -> None:
     """Put a dataset in, its configuration first: it counts from the moment that the pair is complete."""
     upload_configuration(buckets, dataset, configuration)
-    for key, path in dataset_objects(dataset, configuration).items():
+    for key, path in dataset_objects(dataset, picture).items():
         buckets.input.upload(key, path)
 
 
@@ -84,13 +86,9 @@ def upload_model(buckets: Buckets, model: LocalModel) -> None:
     buckets.input.put(model_key(model.name), model.data)
 
 
-def dataset_objects(
-    dataset: LocalDataset, configuration: JobConfiguration, folder: str | None = None
-) -> dict[str, Path]:
+def dataset_objects(dataset: LocalDataset, picture: Path | None, folder: str | None = None) -> dict[str, Path]:
     """Return the files of a dataset by their keys: its optical image first, if it has one, the imzML last."""
-    picture = dataset.imzml.with_name(configuration.optical_image) if configuration.optical_image else None
-    # Where it is missing, the planner says so.
-    pictures = [picture] if picture is not None and picture.is_file() else []
+    pictures = [] if picture is None else [picture]
     return {f"{folder or FOLDER}{path.name}": path for path in (*pictures, dataset.ibd, dataset.imzml)}
 
 

@@ -59,7 +59,7 @@ def submit(request: Request, deployment: Deployment, console: Console) -> Datase
     upload_configuration(deployment.buckets, dataset, request.configuration, folder)
     if request.model is not None:
         upload_model(deployment.buckets, request.model)
-    for key, path in dataset_objects(dataset, request.configuration, folder).items():
+    for key, path in dataset_objects(dataset, request.picture, folder).items():
         _upload(deployment, key, path, console)
     return name
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from ionfleet.announcement import letter, subject
 from ionfleet.stages.status import (
     Completion,
     abandon_message,
@@ -112,10 +114,18 @@ def _tell(environment: StatusEnvironment, completion: Completion | None) -> None
     if completion.announce:
         clients.topics().publish(
             TopicArn=environment.topic_arn,
-            Subject=f"Ionfleet: {status.state} {status.job}",
-            Message=completion.to_json(),
+            Subject=subject(status),
+            Message=_message(environment, completion),
+            MessageStructure="json",
             MessageAttributes=_attributes(status),
         )
+
+
+def _message(environment: StatusEnvironment, completion: Completion) -> str:
+    """Return what subscribers are told: a text by mail, and JSON by whatever else."""
+    stack = environment.state_machine_arn.rpartition(":")[2]
+    mail = letter(completion.status, environment.results_bucket, stack)
+    return json.dumps({"default": completion.to_json(), "email": mail})
 
 
 def _attributes(status: JobStatus) -> dict[str, MessageAttributeValueTypeDef]:

@@ -16,6 +16,7 @@ STACK_NAME = re.compile("[A-Za-z][A-Za-z0-9-]{0,39}")
 """Short enough for what is named after the stack, such as its state machine."""
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+AMOUNT = re.compile(r"[0-9]{1,6}(\.[0-9]+)?")
 WEBHOOK = re.compile(r"https://[^\s/]+(/\S*)?")
 
 REMOVAL_POLICIES = {
@@ -77,6 +78,8 @@ class Settings:
         Context `notifyEmail` and `notifyWebhook`: an address and an https URL that every end of a job is sent to.
     alarm_email
         Context `alarmEmail`: an address that alarms are sent to.
+    max_job_cost_usd
+        Context `maxJobCostUsd`: what no job may be estimated to cost more than, whatever its configuration says.
     max_function_mb
         Context `maxFunctionMb`: larger sizes of functions are left out, for accounts that Lambda gives no more memory.
 
@@ -94,6 +97,7 @@ class Settings:
     notify_webhook: str | None = None
     alarm_email: str | None = None
     max_function_mb: int = 10_240
+    max_job_cost_usd: float | None = None
 
     @classmethod
     def from_context(cls, node: Node) -> Settings:
@@ -120,6 +124,7 @@ class Settings:
             notify_webhook=_matching(node, "notifyWebhook", WEBHOOK, "a URL that begins with https://"),
             alarm_email=_matching(node, "alarmEmail", EMAIL, "an address such as operators@example.org"),
             max_function_mb=_integer(node, "maxFunctionMb", 10_240, 3_008, 10_240),
+            max_job_cost_usd=_dollars(node, "maxJobCostUsd"),
         )
 
     @property
@@ -170,3 +175,13 @@ def _integer(node: Node, key: str, default: int, least: int, most: int) -> int:
     if not least <= number <= most:
         raise SettingError(f"Context {key} is {value!r}; use a whole number from {least} to {most}.")
     return number
+
+
+def _dollars(node: Node, key: str) -> float | None:
+    """Read an amount above 0 from the context, None where there is none."""
+    value = node.try_get_context(key)
+    if value is None:
+        return None
+    if not AMOUNT.fullmatch(str(value)) or float(value) <= 0:
+        raise SettingError(f"Context {key} is {value!r}; use an amount of US dollars such as 2.50.")
+    return float(value)

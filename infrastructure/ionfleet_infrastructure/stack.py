@@ -191,4 +191,5 @@ def _deployment(settings: Settings) -> dict[str, Any]:
             if len(each) > 1
         },
         "retention_days": settings.work_retention_days,
+        "max_job_usd": settings.max_job_cost_usd,
     }

@@ -40,6 +40,7 @@ def test_settings_are_read_as_the_command_line_gives_them() -> None:
         "notifyEmail": "lab@example.org",
         "notifyWebhook": "https://example.org/ended?lab=1",
         "alarmEmail": "operators@example.org",
+        "maxJobCostUsd": "2.50",
     }
     assert settings(context) == Settings(
         stack_name="Ionfleet-Test",
@@ -53,6 +54,7 @@ def test_settings_are_read_as_the_command_line_gives_them() -> None:
         notify_email="lab@example.org",
         notify_webhook="https://example.org/ended?lab=1",
         alarm_email="operators@example.org",
+        max_job_cost_usd=2.5,
     )
 
 
@@ -89,6 +91,9 @@ def test_a_stack_that_keeps_its_data_is_protected_unless_said_otherwise(policy: 
         ("workRetentionDays", "0", "use a whole number from 1 to 3650"),
         ("jobTimeoutHours", "0", "use a whole number from 1 to 48"),
         ("jobTimeoutHours", "49", "use a whole number from 1 to 48"),
+        ("maxJobCostUsd", "0", "use an amount of US dollars such as 2.50"),
+        ("maxJobCostUsd", "two", "use an amount of US dollars such as 2.50"),
+        ("maxJobCostUsd", "nan", "use an amount of US dollars such as 2.50"),
         ("maxFunctionMb", "3007", "use a whole number from 3008 to 10240"),
         ("maxConcurrency", "many", "use a whole number from 19 to 20000"),
         ("maxConcurrency", "18", "use a whole number from 19 to 20000"),

@@ -102,6 +102,19 @@ def other(workplace: Workplace, tmp_path: Path) -> Workplace:
 
 
 @pytest.mark.usefixtures("finished")
+def test_another_database_is_annotated_without_sorting_again(workplace: Workplace) -> None:
+    rows = workplace.database.read_text().splitlines()
+    (workplace.folder / "fewer.csv").write_text("\n".join(rows[:7]))
+    done = workplace.ionfleet("annotate-again", "out", "--database", "fewer.csv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tissue.imzML is sorted already" in done.stdout
+    assert "sort: nothing to do" in done.stdout
+    summary = json.loads((workplace.folder / "tissue-fewer-results" / "summary.json").read_text())
+    assert summary["configuration"]["databases"] == ["fewer"]
+    assert summary["metadata"] == {"organism": "mouse", "days": [1, 2]}
+
+
+@pytest.mark.usefixtures("finished")
 def test_the_folder_of_results_holds_what_was_promised(workplace: Workplace) -> None:
     out = workplace.folder / "out"
     assert {path.name for path in out.iterdir()} == {*PUBLISHED}

@@ -68,16 +68,14 @@ def test_an_ion_that_was_not_annotated_is_named_beside_some_that_were(results: P
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("place", "code", "said"),
     [
-        (["nowhere"], ExitCode.INVALID_INPUT, "nowhere/summary.json is not there"),
-        (["s3://bucket/results"], ExitCode.USAGE, "give --out the folder"),
+        (".", ExitCode.INVALID_INPUT, "summary.json is not there"),
+        ("no/where", ExitCode.USAGE, "There is no no/where; check the path"),
     ],
 )
-def test_results_that_are_not_there_or_have_no_place_to_go_are_named(
-    arguments: list[str], code: int, said: str
-) -> None:
-    done = export(*arguments)
+def test_results_that_are_not_there_are_named(place: str, code: int, said: str) -> None:
+    done = export(place)
     assert done.exit_code == code
     assert said in done.output
 

@@ -11,10 +11,12 @@ import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
+from rich.console import Console
 
 from ionfleet.report.page import page, page_of
+from ionfleet_cli.deployment import Address
 from ionfleet_cli.failures import CommandError, UsageError
-from ionfleet_cli.private_report import presigned, write_report
+from ionfleet_cli.private_report import make_report, presigned
 
 PREFIX = "results/ds-0a/job-1b/"
 BUCKET = "lab-results"
@@ -55,17 +57,36 @@ def test_the_page_may_load_from_these_hosts_alone() -> None:
     assert page_of({}) == page()
 
 
-@pytest.mark.parametrize("address", ["job-1", "s3://bucket", "https://b/results/ds-0/job-1/", "s3://b/results/ds-0/x/"])
+def make(place: str, out: Path) -> None:
+    make_report(place, out, 1, Address(), Console())
+
+
+@pytest.mark.parametrize("address", ["s3://bucket", "s3://b/results/ds-0/x/", "s3://b/results/job-1/"])
 def test_what_is_no_address_of_results_is_refused(address: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is no job's results"):
-        write_report(address, tmp_path / "report.html", 1)
+        make(address, tmp_path / "report.html")
+
+
+@pytest.mark.parametrize("place", ["https://b/results/ds-0/job-1/", "nowhere/brain-results", "brain.imzML"])
+def test_a_path_that_leads_nowhere_is_no_job(place: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="check the path"):
+        make(place, tmp_path / "report.html")
 
 
 def test_results_without_a_page_are_told(client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.session.Session.create_client", lambda *_args, **_options: client)
     with listing(client), pytest.raises(CommandError, match="There is no page in"):
-        write_report(f"s3://{BUCKET}/{PREFIX}", tmp_path / "report.html", 1)
+        make(f"s3://{BUCKET}/{PREFIX}", tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
     with listing(client, "report/dataset.js"):
-        assert write_report(f"s3://{BUCKET}/{PREFIX}", tmp_path / "report.html", 1) == 1
+        make(f"s3://{BUCKET}/{PREFIX}", tmp_path / "report.html")
     assert (tmp_path / "report.html").exists()
+
+
+def test_results_in_a_folder_have_their_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match=r"holds no report\.html"):
+        make(str(tmp_path), tmp_path / "other.html")
+    (tmp_path / "report.html").touch()
+    make(str(tmp_path), tmp_path / "other.html")
+    assert "report.html" in capsys.readouterr().out
+    assert not (tmp_path / "other.html").exists()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ionfleet.configuration import JobConfiguration
 from ionfleet.errors import InvalidConfigurationError, InvalidInputError
+from ionfleet_cli.asked import Asking, asking
 from ionfleet_cli.failures import UsageError
-from ionfleet_cli.options import given, planning
-from ionfleet_cli.run import Request, prepare
+from ionfleet_cli.options import given, matrix, pairs, planning
+from ionfleet_cli.run import Extras, Request, prepare
 from ionfleet_cli.scoring_models import LocalModel
+from ionfleet_cli.submission import dataset_objects
 
 from .scoring_models import random_model
 
@@ -139,11 +143,50 @@ def test_a_database_whose_name_no_key_may_have_is_refused(dataset: Path) -> None
 def test_a_scoring_model_is_read_from_its_file_or_from_beside_the_configuration(dataset: Path, tmp_path: Path) -> None:
     data = json.dumps(random_model(1)).encode()
     (tmp_path / "animal.json").write_bytes(data)
-    given = prepare(dataset, [], None, {}, tmp_path / "animal.json")
+    given = prepare(dataset, [], None, {}, Extras(scoring_model=tmp_path / "animal.json"))
     assert (given.configuration.scoring_model, given.model) == ("animal.json", LocalModel("animal", data))
     for reference in ("animal", "animal.json"):
         configure(dataset, scoring_model=reference)
         assert request_for(dataset).model == LocalModel("animal", data)
+
+
+def test_a_model_that_is_only_named_may_be_in_the_cloud(dataset: Path) -> None:
+    configure(dataset, scoring_model="animal")
+    assert prepare(dataset, [], None, {}, known=True).model is None
+
+
+def test_an_optical_image_may_lie_elsewhere(dataset: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "photographs" / "section.png"
+    elsewhere.parent.mkdir()
+    elsewhere.touch()
+    request = prepare(dataset, [], None, {}, Extras(optical_image=elsewhere))
+    assert request.configuration.optical_image == "section.png"
+    assert next(iter(dataset_objects(request.dataset, request.picture).values())) == elsewhere
+    with pytest.raises(InvalidConfigurationError, match="There is no optical image"):
+        prepare(dataset, [], None, {}, Extras(optical_image=tmp_path / "other.png"))
+
+
+def test_whatever_a_configuration_says_has_an_option() -> None:
+    def command(asked: Asking) -> None:
+        pytest.fail(f"{asked} is not to be made")
+
+    singular = {name.removesuffix("s"): name for name in ("databases", "adducts", "chemical_modifications")}
+    singular |= {"neutral_loss": "neutral_losses", "molecule_class": "molecule_classes", "plan": "planning"}
+    said = {singular.get(name, name) for name in inspect.signature(asking(command)).parameters}
+    assert {*JobConfiguration.model_fields} <= said
+
+
+def test_metadata_and_a_transform_are_told_by_options(tmp_path: Path) -> None:
+    assert pairs("--metadata", ["organism=mouse", "note = a=b"]) == {"organism": "mouse", "note": "a=b"}
+    rows = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    for content in (rows, {"optical_image": "x.png", "transform": rows}):
+        (tmp_path / "optical.job.json").write_text(json.dumps(content))
+        assert matrix(tmp_path / "optical.job.json") == rows
+    for text in ("{", "{}", "7"):
+        (tmp_path / "optical.job.json").write_text(text)
+        with pytest.raises(UsageError, match="--transform"):
+            matrix(tmp_path / "optical.job.json")
+    assert matrix(None) is None
 
 
 def test_a_scoring_model_that_is_not_there_or_none_is_named(dataset: Path) -> None:

@@ -136,17 +136,23 @@ class TestBudget:
 
     def test_a_job_within_its_budget_or_without_one_may_run(self) -> None:
         made = self.made()
-        check_budget(made, None, "brain")
-        check_budget(made, made.usd, "brain")
+        check_budget(made, "brain", None, None)
+        check_budget(made, "brain", made.usd, made.usd)
 
     def test_a_dearer_job_is_refused_with_the_estimate_by_stage_dearest_first(self) -> None:
         made = Estimate(usd=0.42, stages={"sort": 0.02, "render": 0.4}, retention_days=30)
         with pytest.raises(OutOfBudgetError) as raised:
-            check_budget(made, 0.1, "brain")
+            check_budget(made, "brain", 0.1, 0.2)
         message = str(raised.value)
         assert message.startswith("To annotate 'brain' is estimated at $0.42; max_cost_usd allows $0.10.")
         assert "By stage: render $0.40, sort $0.020." in message
         assert "raise max_cost_usd" in message
+
+    def test_what_a_deployment_allows_a_configuration_cannot_raise(self) -> None:
+        made = Estimate(usd=0.42, stages={"sort": 0.42}, retention_days=30)
+        for own in (None, 0.4, 100):
+            with pytest.raises(OutOfBudgetError, match=r"this deployment, for any job, allows \$0\.30.*maxJobCostUsd"):
+                check_budget(made, "brain", own, 0.3)
 
 
 class TestSegments:

@@ -22,6 +22,7 @@ from ionfleet.databases import bundled_database
 from ionfleet.uploads import DatasetName
 from ionfleet_cli import multipart
 from ionfleet_cli.deployment import Address, find_deployment
+from ionfleet_cli.failures import CommandError
 from ionfleet_cli.local_state import Place
 from ionfleet_cli.main import application
 from ionfleet_cli.submit import await_plan
@@ -116,6 +117,8 @@ def test_a_submitted_dataset_becomes_results_in_a_folder(user: User) -> None:
     assert (out / "annotations.csv").is_file()
     assert json.loads((out / "summary.json").read_text())["job"] == job
     assert re.search(rf"{job} +brain +SUCCEEDED", user("jobs"))
+    assert job in user("report", "brain", "--out", user.folder / "page.html") + (user.folder / "page.html").read_text()
+    assert "pixels" in user("image", job, "--mz", 500, "--out", user.folder / "image.npy")
     assert "1 SUCCEEDED" in user("local", "status")
     again = user("submit", user.dataset.imzml, "--database", user.database, "--name", "brain")
     assert "tissue.ibd: is there already" in again
@@ -151,7 +154,9 @@ def test_a_job_is_stopped_and_tried_again(user: User) -> None:
 def test_a_job_that_may_not_cost_so_much_is_refused_with_its_estimate(user: User) -> None:
     arguments = ("submit", user.dataset.imzml, "--database", user.database, "--max-cost-usd", "0.000001", "--name", "x")
     assert "OutOfBudgetError" in user(*arguments, code=1)
-    assert re.search(r"– +tissue +rejected", user("jobs"))
+    listed = user("jobs")
+    assert re.search(r"– +tissue +rejected", listed)
+    assert "tissue: OutOfBudgetError: To annotate 'x' is estimated at" in listed
 
 
 def test_databases_are_added_listed_and_removed(user: User, tmp_path: Path) -> None:
@@ -211,6 +216,52 @@ def test_an_interrupted_upload_goes_on_with_the_parts_that_arrived(
     assert (tmp_path / "again.bin").read_bytes() == path.read_bytes()
 
 
+@pytest.mark.usefixtures("user")
+def test_a_file_that_changes_during_its_upload_is_refused_and_taken_once_it_rests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multipart, "AT_ONCE", 1)
+    deployment, path = find_deployment(Address()), tmp_path / "growing.bin"
+    bucket, client = deployment.buckets.input, deployment.client("s3")
+    path.write_bytes(os.urandom(2 * PART))
+
+    def grow(_sent: int) -> None:
+        with path.open("ab") as file:
+            file.write(b"more")
+
+    with pytest.raises(CommandError, match="changed while it was uploaded; submit it again"):
+        bucket.upload("growing.bin", path, grow)
+    assert bucket.etag("growing.bin") is None
+    assert not client.list_multipart_uploads(Bucket=bucket.name).get("Uploads"), "its parts are of no use"
+    bucket.upload("growing.bin", path)
+    assert bucket.etag("growing.bin") == multipart.etag_of(path)
+
+
+@pytest.mark.usefixtures("user")
+def test_of_a_file_that_changed_after_an_interruption_only_what_is_new_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multipart, "AT_ONCE", 1)
+    deployment, path = find_deployment(Address()), tmp_path / "edited.bin"
+    bucket, client = deployment.buckets.input, deployment.client("s3")
+    path.write_bytes(os.urandom(3 * PART))
+    place = {"Bucket": bucket.name, "Key": "edited.bin"}
+    begun = client.create_multipart_upload(**place, ChecksumAlgorithm=multipart.CHECKSUM)["UploadId"]
+    for number in (1, 2):
+        body = path.read_bytes()[(number - 1) * PART : number * PART]
+        client.upload_part(**place, UploadId=begun, PartNumber=number, Body=body, ChecksumAlgorithm=multipart.CHECKSUM)
+    with path.open("r+b") as file:
+        file.seek(PART)
+        file.write(b"edited")
+    calls: list[int] = []
+    client.meta.events.register(
+        "provide-client-params.s3.UploadPart", lambda params, **_: calls.append(params["PartNumber"])
+    )
+    bucket.upload("edited.bin", path)
+    assert calls == [2, 3]
+    assert bucket.etag("edited.bin") == multipart.etag_of(path)
+
+
 def test_a_deployment_is_proved_and_nothing_is_left_where_users_look(user: User) -> None:
     told = user("smoke")
     assert re.search(r"works: \d+ of 12 planted ions", told)
@@ -222,7 +273,7 @@ def test_a_deployment_is_proved_and_nothing_is_left_where_users_look(user: User)
 
 def test_a_job_that_is_not_there_is_said_to_be_missing(user: User) -> None:
     assert "no job 'job-00000000'" in user("watch", "job-00000000", code=2)
-    assert "is no job" in user("watch", "../etc", code=2)
+    assert "no job '../etc'" in user("watch", "../etc", code=2)
 
 
 def test_of_two_clouds_one_has_to_be_named(user: User, assembly: Path) -> None:

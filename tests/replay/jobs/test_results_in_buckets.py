@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -82,14 +84,43 @@ def test_an_image_at_any_mz_comes_from_the_runs_of_the_job(annotated: Laboratory
     assert "There is no dataset at" in missing.output
 
 
+def test_a_job_is_known_by_its_id_or_the_name_of_its_dataset(annotated: Laboratory, tmp_path: Path) -> None:
+    row = Results(address(annotated)).rows()[0]
+    (status,) = annotated.job_statuses()
+    for name in (status["job"], status["job"][4:12], status["name"]):
+        out = tmp_path / f"{name}.npy"
+        done = ionfleet("image", name, "--mz", row["theo_mz"][0], "--out", out)
+        assert done.exit_code == 0, done.output
+        assert np.nanmax(np.load(out)) == pytest.approx(row["max_iso_ints"][0])
+    missing = ionfleet("image", "nobody", "--mz", 100)
+    assert missing.exit_code == ExitCode.USAGE
+    assert "no job 'nobody'" in missing.output
+
+
+def test_the_page_of_a_job_reads_its_data_from_the_bucket(annotated: Laboratory, tmp_path: Path) -> None:
+    (status,) = annotated.job_statuses()
+    page = tmp_path / "page.html"
+    done = ionfleet("report", status["job"], "--out", page)
+    assert done.exit_code == 0, done.output
+    addresses = json.loads(page.read_text().partition('id="addresses">')[2].partition("</script>")[0])
+    with urlopen(addresses["report/summary.js"]) as answer:
+        assert status["job"] in answer.read().decode()
+
+
+def test_files_are_made_of_a_job_as_of_a_folder(annotated: Laboratory, tmp_path: Path) -> None:
+    (status,) = annotated.job_statuses()
+    assert ionfleet("export", status["job"], "--pixels", "--out", tmp_path).exit_code == 0
+    with (tmp_path / "pixel_intensities.csv").open() as file:
+        assert sum(1 for _ in file) > len(Results(address(annotated)).rows())
+
+
 def test_another_database_is_annotated_on_the_same_runs(
     annotated: Laboratory, other_database: bytes, tmp_path: Path
 ) -> None:
     (first,) = annotated.job_statuses()
     sorted_before = sorts(annotated)
     (tmp_path / "others.tsv").write_bytes(other_database)
-    command = ["annotate-again", address(annotated), "--database", tmp_path / "others.tsv"]
-    done = ionfleet(*command, "--input-bucket", annotated.cloud.outputs["InputBucket"])
+    done = ionfleet("annotate-again", address(annotated), "--database", tmp_path / "others.tsv")
     assert done.exit_code == 0, done.output
     annotated.wait()
     (second,) = [status for status in annotated.job_statuses() if status["job"] != first["job"]]
@@ -104,9 +135,14 @@ def test_another_database_is_annotated_on_the_same_runs(
 def test_a_database_that_the_cloud_refuses_is_named(annotated: Laboratory, tmp_path: Path) -> None:
     (tmp_path / "bad.tsv").write_text("id\tname\tformula\n1\tX\tXx9\n")
     command = ["annotate-again", address(annotated), "--database", tmp_path / "bad.tsv"]
-    done = ionfleet(*command, "--input-bucket", annotated.cloud.outputs["InputBucket"])
+    done = ionfleet(*command)
     assert done.exit_code == ExitCode.INVALID_INPUT
     assert "InvalidDatabaseError" in done.output
-    without = ionfleet(*command)
-    assert without.exit_code == ExitCode.USAGE
-    assert "give --input-bucket" in without.output
+
+
+def test_results_of_another_deployment_are_not_annotated_again(annotated: Laboratory, tmp_path: Path) -> None:
+    (tmp_path / "others.tsv").write_text("id\tname\tformula\n1\tX\tC6H12O6\n")
+    other = address(annotated).replace(annotated.cloud.outputs["ResultsBucket"], "someone-elses")
+    done = ionfleet("annotate-again", other, "--database", tmp_path / "others.tsv")
+    assert done.exit_code == ExitCode.USAGE
+    assert "is not in the results bucket of the stack" in done.output

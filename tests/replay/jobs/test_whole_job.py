@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 
 from ionfleet_simulate.dataset import SimulatedDataset
 
@@ -14,10 +15,13 @@ from .conftest import TABLES, Laboratory, core_rows, table
 def test_a_dataset_becomes_annotations_images_and_a_summary(
     laboratory: Laboratory, dataset: SimulatedDataset, database: bytes
 ) -> None:
+    news = subscribed(laboratory, state=["SUCCEEDED"])
     laboratory.annotate(dataset, database)
 
     status = laboratory.job_status()
     assert status["state"] == "SUCCEEDED", status
+    told = [json.loads(message) for message in news()]
+    assert [(each["job"], each["annotations"]) for each in told] == [(status["job"], status["annotations"])]
     prefix = status["results"]
     found = laboratory.results("")
     annotations = table(found[prefix + "annotations.parquet"])
@@ -33,6 +37,17 @@ def test_a_dataset_becomes_annotations_images_and_a_summary(
     assert summary["dataset"]["pixels"] == dataset.spectra
     assert set(summary["stages"]) >= {"sort", "isotopes", "partition", "annotate", "merge", "render"}
     assert laboratory.input_status("datasets/small/section")["state"] == "planned"
+
+
+def subscribed(laboratory: Laboratory, **policy: list[str]) -> Callable[[], list[str]]:
+    """Subscribe a queue to the ends of jobs; return what receives the messages that have come to it."""
+    sqs, sns = laboratory.cloud.client("sqs"), laboratory.cloud.client("sns")
+    url = sqs.create_queue(QueueName="news")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    attributes = {"RawMessageDelivery": "true", "FilterPolicy": json.dumps(policy)}
+    topic = laboratory.cloud.outputs["CompletionTopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=attributes)
+    return lambda: [each["Body"] for each in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]]
 
 
 def test_a_bare_drop_is_annotated_with_the_bundled_database(laboratory: Laboratory, dataset: SimulatedDataset) -> None:

@@ -77,6 +77,8 @@ class Deployment(BaseModel):
         Further sizes of those functions that exist in several, each with more memory than the one before.
     retention_days
         How long the work bucket keeps what jobs write.
+    max_job_usd
+        What no job may be estimated to cost more than, in US dollars; None for no such limit.
 
     """
 
@@ -86,6 +88,7 @@ class Deployment(BaseModel):
     concurrency: Mapping[str, Annotated[int, Field(ge=1)]] = {}
     larger: Mapping[str, tuple[Size, ...]] = {}
     retention_days: Annotated[int, Field(ge=1)]
+    max_job_usd: Annotated[float, Field(gt=0)] | None = None
 
     def sizes_mb(self, name: str) -> tuple[int, ...]:
         """Return the memory of a function and of its larger sizes, ascending."""
@@ -316,23 +319,32 @@ def to_estimate(cost: JobCost, deployment: Deployment) -> Estimate:
     return Estimate(usd=cost.usd, stages=stages, retention_days=deployment.retention_days)
 
 
-def check_budget(made: Estimate, max_cost_usd: float | None, dataset: str) -> None:
-    """Refuse a job that is estimated to cost more than it may.
+def check_budget(made: Estimate, dataset: str, max_cost_usd: float | None, max_job_usd: float | None) -> None:
+    """Refuse a job that is estimated to cost more than its configuration, or its deployment, allows.
 
     Raises
     ------
     OutOfBudgetError
-        It is; the message has the limit, the estimate by stage, and what to do.
+        It is; the message has the limit and whose it is, the estimate by stage, and what to do.
 
     """
-    if max_cost_usd is None or made.usd <= max_cost_usd:
+    limits = [
+        (usd, whose, remedy)
+        for usd, whose, remedy in (
+            (max_cost_usd, "max_cost_usd", "raise max_cost_usd"),
+            (max_job_usd, "this deployment, for any job,", "ask who runs the deployment to raise its maxJobCostUsd"),
+        )
+        if usd is not None and made.usd > usd
+    ]
+    if not limits:
         return
+    usd, whose, remedy = min(limits)
     dearest = sorted(made.stages.items(), key=lambda item: -item[1])
-    parts = ", ".join(f"{stage} {in_dollars(usd)}" for stage, usd in dearest)
+    parts = ", ".join(f"{stage} {in_dollars(stage_usd)}" for stage, stage_usd in dearest)
     raise OutOfBudgetError(
-        f"To annotate {dataset!r} is estimated at {in_dollars(made.usd)}; max_cost_usd allows "
-        f"{in_dollars(max_cost_usd)}. By stage: {parts}. Nothing was started. Give fewer databases, adducts or decoys, "
-        "or raise max_cost_usd; an estimate is rather too high than too low."
+        f"To annotate {dataset!r} is estimated at {in_dollars(made.usd)}; {whose} allows {in_dollars(usd)}. By stage: "
+        f"{parts}. Nothing was started. Give fewer databases, adducts or decoys, or {remedy}; an estimate is rather "
+        "too high than too low."
     )
 
 

@@ -101,7 +101,7 @@ def write_plan(stores: Stores, request: PlanRequest) -> Plan:
     ------
     OutOfBudgetError
         The dataset cannot be cut so that every task fits its function, or the job is estimated to cost more than its
-        configuration allows.
+        configuration or deployment allows.
 
     """
     work, execution = stores.work, request.execution
@@ -112,7 +112,8 @@ def write_plan(stores: Stores, request: PlanRequest) -> Plan:
     missing_chunks = [number for number, chunk in enumerate(chunks) if chunk.key not in known]
     cut = _cheapest_cut(request, present, chunks, len(missing_chunks), expectation)
     plan = _make_plan(request, cut, chunks, len(missing_chunks), expectation)
-    check_budget(plan.estimate, request.configuration.max_cost_usd, plan.dataset.name)
+    budget = request.configuration.max_cost_usd, request.deployment.max_job_usd
+    check_budget(plan.estimate, plan.dataset.name, *budget)
     isotope_tasks = [
         IsotopeTask(execution=execution, plan=plan.key, stage="isotopes", task=task, chunk=chunk)
         for task, chunk in enumerate(missing_chunks)
