@@ -1,11 +1,12 @@
 /** The optical image beneath the ion image, and the transform from the ion image's pixels to its own. */
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 
 import type { Matrix } from "./geometry";
 import type { Job } from "./job";
 import { bytesOf } from "./packing";
 import { load } from "./scripts";
+import { state, update } from "./state";
 
 export interface Optical {
   name: string;
@@ -14,9 +15,29 @@ export interface Optical {
   height: number;
   /** From pixels of the ion image to pixels of this one. */
   transform: Matrix;
+  /** Whether the job came with it: then where it was placed by hand stands in the address. */
+  own: boolean;
 }
 
-export const optical = signal<Optical | null>(null);
+const opened = signal<Optical | null>(null);
+
+/** The optical image where it was placed last. */
+export const optical = computed<Optical | null>(() => {
+  const [shown, placed] = [opened.value, state.value.placed];
+  return shown?.own && placed ? { ...shown, transform: placed } : shown;
+});
+
+/** Lay an optical image beneath the ion image in the place of another. */
+export function lay(shown: Optical): void {
+  opened.value = shown;
+  problem.value = "";
+}
+
+/** Place the optical image by another transform. */
+export function placeOptical(shown: Optical, transform: Matrix): void {
+  if (shown.own) update({ placed: transform });
+  else opened.value = { ...shown, transform };
+}
 
 interface Content {
   name: string;
@@ -32,7 +53,7 @@ export const problem = signal("");
 export async function openOptical(job: Job): Promise<void> {
   if (!job.summary.configuration["optical_image"]) return;
   try {
-    optical.value = await readOptical(job);
+    opened.value = await readOptical(job);
   } catch (error) {
     problem.value = error instanceof Error ? error.message : String(error);
   }
@@ -42,7 +63,7 @@ async function readOptical(job: Job): Promise<Optical> {
   const { name, media, data, transform } = await load<Content>("report/optical.js");
   const url = URL.createObjectURL(new Blob([bytesOf(data)], { type: media }));
   const { naturalWidth: width, naturalHeight: height } = await openPicture(url);
-  return { name, url, width, height, transform: transform ?? spanning(job, width, height) };
+  return { name, url, width, height, transform: transform ?? spanning(job, width, height), own: true };
 }
 
 /** The transform that lays a picture over the whole ion image. */

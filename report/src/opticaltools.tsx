@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 
 import type { Job } from "./job";
-import { openPicture, optical, problem, spanning } from "./optical";
+import { lay, openPicture, optical, problem, spanning } from "./optical";
 import { Placing } from "./placing";
 import { state, update } from "./state";
 
@@ -14,8 +14,7 @@ export function OpticalTools({ job, solid }: { job: Job; solid: () => ImageData 
     const url = URL.createObjectURL(file);
     try {
       const { naturalWidth: width, naturalHeight: height } = await openPicture(url);
-      optical.value = { name: file.name, url, width, height, transform: spanning(job, width, height) };
-      problem.value = "";
+      lay({ name: file.name, url, width, height, transform: spanning(job, width, height), own: false });
       setPlacing(true);
     } catch (error) {
       URL.revokeObjectURL(url);

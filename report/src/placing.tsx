@@ -6,7 +6,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { saveFile } from "./files";
 import { affine, inverse, type Matrix, type Point } from "./geometry";
 import type { Job } from "./job";
-import { type Optical, optical } from "./optical";
+import { type Optical, placeOptical } from "./optical";
 import { canvasOf } from "./picture";
 
 interface Props {
@@ -30,7 +30,7 @@ export function Placing({ job, solid, shown, onClose }: Props) {
   const found = complete ? affine(ion, other) : null;
   const transform = found && inverse(found) ? found : null;
   const apply = (matrix: Matrix) => {
-    optical.value = { ...shown, transform: matrix };
+    placeOptical(shown, matrix);
     onClose();
   };
   return (

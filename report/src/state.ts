@@ -2,6 +2,7 @@
 
 import { effect, signal } from "@preact/signals";
 
+import type { Matrix } from "./geometry";
 import type { Range } from "./picture";
 
 export type Tab = "annotations" | "dataset";
@@ -38,6 +39,8 @@ export interface State {
   channels: Channels;
   /** Zoom (1 shows the whole image) and the image's pixel in the middle. */
   view: [number, number, number] | null;
+  /** Where the job's optical image was placed by hand. */
+  placed: Matrix | null;
   ionOpacity: number;
   opticalOpacity: number;
   follow: boolean;
@@ -68,6 +71,7 @@ export const INITIAL: State = {
   range: null,
   channels: ["", "", ""],
   view: null,
+  placed: null,
   ionOpacity: 1,
   opticalOpacity: 1,
   follow: true,
@@ -112,6 +116,10 @@ function readAddress(): State {
 function readValue(name: string, text: string, standard: unknown): unknown {
   if (name === "locked") return numbers(text, 2);
   if (name === "view") return numbers(text, 3);
+  if (name === "placed") {
+    const cells = numbers(text, 9);
+    return cells && [cells.slice(0, 3), cells.slice(3, 6), cells.slice(6)];
+  }
   if (name === "range") {
     const ends = numbers(text, 2);
     return ends && { low: ends[0], high: ends[1] };
@@ -134,6 +142,7 @@ function writeAddress(shown: State): string {
 
 function writeValue(name: string, value: unknown): string {
   if (typeof value === "boolean") return value ? "1" : "0";
+  if (name === "placed" && value) return (value as Matrix).flat().map((cell) => Number(cell.toPrecision(8))).join(",");
   if (Array.isArray(value)) return value.join(name === "channels" ? "~" : ",");
   if (name === "range" && value) return Object.values(value).join(",");
   return value === null ? "" : String(value);

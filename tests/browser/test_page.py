@@ -24,7 +24,7 @@ from ionfleet.stages.render import read_images
 
 from ..unit.scoring_models import random_model
 from ..unit.small_jobs import FORMULAS, SmallJob, database, dataset
-from .conftest import HOSTILE, published
+from .conftest import HOSTILE, picture, published
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -407,6 +407,23 @@ class TestOptical:
         page.get_by_role("button", name="Apply").click()
         image, ion = (page.locator(name).bounding_box() for name in ("img.optical", ".stage .ion-layer"))
         assert image["width"] / (ion["width"] / 12) == pytest.approx(140 / 8, rel=0.02)
+        again = show(page.url.partition("#")[2])
+        again.wait_for_selector("img.optical")
+        assert again.locator("img.optical").bounding_box() == pytest.approx(image, abs=0.5)
+
+    def test_a_picture_of_the_viewer_is_laid_beneath_and_stays_here(self, show: Show, tmp_path: Path) -> None:
+        (tmp_path / "other.png").write_bytes(picture(40, 30))
+        page = show(ALL)
+        page.wait_for_selector("img.optical")
+        page.get_by_label("Change …").set_input_files(tmp_path / "other.png")
+        assert page.get_by_role("heading", name="Place other.png").is_visible()
+        page.get_by_role("button", name="Close").last.click()
+        image, ion = (page.locator(name).bounding_box() for name in ("img.optical", ".stage .ion-layer"))
+        assert image == pytest.approx(ion, abs=0.5), "it spans the ion image until it is placed"
+        assert "placed=" not in page.url
+        (tmp_path / "text.png").write_text("no picture")
+        page.get_by_label("Change …").set_input_files(tmp_path / "text.png")
+        assert "no picture that the browser can show" in page.get_by_role("alert").inner_text()
 
 
 class TestDetails:
