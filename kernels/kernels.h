@@ -39,8 +39,7 @@ typedef struct {
     uint64_t *words;
 } scratch_images;
 
-void sort_peaks(int64_t peaks, const double *mz, const float *intensity, const uint32_t *pixel, record *records,
-                record *spare, double *mz_out, float *intensity_out, uint32_t *pixel_out);
+void sort_peaks(int64_t peaks, double *mz, float *intensity, uint32_t *pixel, record *records, record *spare);
 
 void sum_images(const peak_list *peaks, const window_list *windows, const scratch_images *scratch, int64_t *pixels,
                 double *total, float *maximum, double *observed, double *squares, double *with_first, uint8_t *meets);

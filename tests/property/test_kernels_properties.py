@@ -58,9 +58,17 @@ def test_sorting_is_numpys_stable_sort(mz: list[float]) -> None:
     values = np.array(mz, np.float64)
     intensity, pixel = columns(len(values))
     order = np.argsort(values, kind="stable")
-    found = kernels.sort_peaks(values, intensity, pixel)
-    for column, expected in zip(found, (values[order], intensity[order], pixel[order]), strict=True):
-        assert column.tobytes() == expected.tobytes()
+    expected = [column[order].tobytes() for column in (values, intensity, pixel)]
+    assert [column.tobytes() for column in kernels.sort_peaks(values, intensity, pixel)] == expected
+    assert values.tobytes() == np.array(mz, np.float64).tobytes()
+    found = kernels.sort_peaks(values, intensity, pixel, overwrite=True)
+    assert [column.tobytes() for column in found] == expected
+
+
+def test_columns_that_cannot_be_overwritten_are_copied() -> None:
+    mz = np.frombuffer(np.array([3.0, 1.0, 2.0]).tobytes())
+    assert kernels.sort_peaks(mz, *columns(3), overwrite=True)[2].tolist() == [1, 2, 0]
+    assert mz.tolist() == [3, 1, 2]
 
 
 @pytest.mark.parametrize("spread", [0.0, 1e-12, 1e-3, 1.0])

@@ -156,9 +156,9 @@ def rows_to_read(runs: Iterable[RunIndex], windows: Sequence[tuple[Float64, Floa
     return [RunRows(run[part], first[part], stop[part]) for part in np.split(order, ends)][: len(windows)]
 
 
-def sort_peaks(mz: Float64, intensity: Float32, pixel: Uint32) -> SortedPeaks:
-    """Order peaks, given in spectrum order, by m/z; ties keep their order."""
-    return SortedPeaks(*kernels.sort_peaks(mz, intensity, pixel))
+def sort_peaks(mz: Float64, intensity: Float32, pixel: Uint32, *, overwrite: bool = False) -> SortedPeaks:
+    """Order peaks, given in spectrum order, by m/z; ties keep their order. With `overwrite` the columns may be lost."""
+    return SortedPeaks(*kernels.sort_peaks(mz, intensity, pixel, overwrite=overwrite))
 
 
 def encode_run(peaks: SortedPeaks) -> bytearray:
@@ -275,15 +275,10 @@ def _merged(parts: list[SortedPeaks]) -> SortedPeaks:
     """Merge parts by one stable sort, ties in the order of the parts; these are taken away, to hold no column twice."""
     if len(parts) <= 1:
         return parts[0] if parts else SortedPeaks(np.empty(0), np.empty(0, np.float32), np.empty(0, np.uint32))
-    mzs, intensities, pixels = ([getattr(part, name) for part in parts] for name in ("mz", "intensity", "pixel"))
+    columns = [[getattr(part, name) for part in parts] for name in ("mz", "intensity", "pixel")]
     parts.clear()
-    mz = np.concatenate(mzs)
-    mzs.clear()
-    order = np.argsort(mz, kind="stable")
-    mz = mz[order]
-    intensity = np.concatenate(intensities)[order]
-    intensities.clear()
-    return SortedPeaks(mz, intensity, np.concatenate(pixels)[order])
+    mz, intensity, pixel = (np.concatenate(columns.pop(0)) for _ in range(3))
+    return sort_peaks(mz, intensity, pixel, overwrite=True)
 
 
 def _read_range(

@@ -50,5 +50,5 @@ def _sorted(rows: SpectraIndex, pixel: npt.NDArray[np.uint32], fetch: Fetch) -> 
     spectrum = peaks.spectrum - rows.first
     with np.errstate(over="ignore"):  # a sum beyond float32 is infinite
         tic = np.bincount(spectrum, peaks.intensity, len(rows)).astype(np.float32)
-    run = sort_peaks(peaks.mz, peaks.intensity, pixel[spectrum])
+    run = sort_peaks(peaks.mz, peaks.intensity, pixel[spectrum], overwrite=True)
     return run, index_run(run, int(rows.mz_length.sum()) - len(run), tic)
