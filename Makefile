@@ -88,6 +88,7 @@ fuzz: .venv/fuzz.stamp ## fuzz every reader of what others write (SECONDS=60 for
 bench: install ## time the kernels, the local cloud's objects and whole runs, each beside its floor; compare estimates with what was used
 	@$(BIN)/python bench/kernels.py
 	@$(BIN)/python bench/objects.py
+	@$(BIN)/python bench/image.py
 	@$(BIN)/python bench/job.py
 	@$(BIN)/python bench/large.py standard
 	@$(BIN)/python bench/agreement.py

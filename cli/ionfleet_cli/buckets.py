@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
 from ionfleet_cli import multipart
-from ionfleet_replay import Cloud
+
+if TYPE_CHECKING:
+    from ionfleet_replay import Cloud
 
 Document = TypeVar("Document", bound=BaseModel)
 

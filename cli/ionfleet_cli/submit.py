@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -17,9 +18,11 @@ from ionfleet_cli.display import display_on
 from ionfleet_cli.job import planned_as, settled
 from ionfleet_cli.local_files import LocalDataset, composed
 from ionfleet_cli.multipart import etag_of
-from ionfleet_cli.run import Request
 from ionfleet_cli.submission import check_keys, dataset_name, dataset_objects, upload_configuration, upload_model
 from ionfleet_cli.watch import Polling
+
+if TYPE_CHECKING:
+    from ionfleet_cli.run import Request
 
 DIGITS = 12
 """Hexadecimal digits of a dataset's content in the name of its folder."""

@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ionfleet_cli.failures import CommandError
 from ionfleet_cli.logs import last_error
-from ionfleet_replay import AccessDecided, Cloud, EventLost, ExecutionEnded, InvocationEnded, Observation, Standing
+from ionfleet_replay import AccessDecided, EventLost, ExecutionEnded, InvocationEnded, Observation
+
+if TYPE_CHECKING:
+    from ionfleet_replay import Cloud
 
 Found = TypeVar("Found")
 
@@ -146,6 +149,8 @@ class Watch:
         """Tell whether nothing is under way, or for some time nothing but messages that failed before."""
         if self._cloud is None:
             return False
+        from ionfleet_replay import Standing
+
         standing = self._cloud.standing()
         if standing is Standing.BUSY:
             self._active = time.monotonic()

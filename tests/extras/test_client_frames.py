@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import csv
 import doctest
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import anndata
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
+from PIL import Image
 from typer.testing import CliRunner
 
 from ionfleet.client import Results, ResultsError, export
+from ionfleet.client.optical import read_optical
+from ionfleet.report.optical import optical_script
 from ionfleet_cli.main import application
 
 from ..unit.published_results import fill, published
@@ -148,3 +154,59 @@ def test_the_command_writes_both_tables(results: Results, tmp_path: Path) -> Non
     count = len(results.rows(0.2))
     assert anndata.read_h5ad(tmp_path / "annotations.h5ad").n_vars == count
     assert len(pd.read_csv(tmp_path / "pixel_intensities.csv")) == count
+
+
+def test_filters_are_those_of_metaspaces_notebooks(results: Results) -> None:
+    rows = results.rows()
+    chosen = rows[-1]
+    with_loss = results.annotations(1, hasNeutralLoss=True)
+    assert len(with_loss) == sum(bool(row["neutral_loss"]) for row in rows) > 0
+    only = results.annotations(1, sumFormula=chosen["formula"], adduct=chosen["adduct"], ion=chosen["ion"])
+    assert only == [[chosen["formula"], chosen["adduct"]]]
+    near = {"min": chosen["mz"] - 1e-6, "max": chosen["mz"] + 1e-6}
+    frame = results.results(mzFilter=near, chemMod=None, include_neutral_losses=True)
+    assert frame.mz.tolist() == [row["mz"] for row in rows if near["min"] <= row["mz"] <= near["max"]]
+    name = chosen["molecule_names"][0]
+    images = results.all_annotation_images(1, compoundQuery=name.upper(), only_first_isotope=True)
+    assert {image.formula for image in images} == {row["formula"] for row in rows if name in row["molecule_names"]}
+    with pytest.raises(ResultsError, match="no filter adducts; there are sumFormula, adduct"):
+        results.results(adducts="+K")
+
+
+def test_images_are_plotted_side_by_side(results: Results) -> None:
+    matplotlib.use("agg")
+    row = results.rows()[0]
+    images = results.isotope_images(row["formula"], row["adduct"], neutral_loss=row["neutral_loss"])
+    figure = pyplot.figure()
+    images.plot(2)
+    assert [axes.get_title() for axes in figure.axes] == [f"m/z {mz:.4f}" for mz in images.centroids[:2]]
+    assert np.array_equal(figure.axes[0].images[0].get_array(), images[0])
+    pyplot.close(figure)
+
+
+@pytest.mark.parametrize("transform", [None, [[2, 0, 4], [0, 2, 0], [0, 0, 1]]])
+def test_an_optical_image_and_ion_images_are_laid_upon_each_other(transform: list[list[float]] | None) -> None:
+    height, width = 6, 5
+    picture = np.zeros((2 * height, 3 * width, 3), np.uint8)
+    picture[2:4, 6:9] = 200
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "PNG")
+    script = optical_script("report/optical.js", "a);<b.png", data.getvalue(), transform)
+    optical = read_optical(script, (height, width))
+    assert len(optical) == 1
+    assert np.array_equal(optical[0], picture)
+    beneath = np.asarray(optical.to_ion_image(0, (height, width)))
+    assert beneath.shape == (height, width, 3)
+    x, y = (1, 1) if transform else (2, 1)
+    assert beneath[y, x, 0] == 200
+    ion = np.zeros((height, width), np.float32)
+    ion[y, x] = 7.0
+    upon = np.asarray(optical.ion_image_to_optical(ion))
+    assert upon.shape == picture.shape
+    assert upon[3, 7].tolist() == [255, 255, 255]
+    assert upon[0, 0].tolist() == [0, 0, 0]
+
+
+def test_results_without_an_optical_image_say_so(results: Results) -> None:
+    with pytest.raises(ResultsError, match="without an optical image"):
+        results.optical_images()

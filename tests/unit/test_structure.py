@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import ionfleet_replay
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"ionfleet", "ionfleet_aws", "ionfleet_infrastructure", "ionfleet_replay", "ionfleet_cli", "ionfleet_simulate"}
@@ -48,6 +52,21 @@ def modules(file: Path) -> set[str]:
     nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return plain | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+
+
+def test_what_needs_no_cloud_of_this_machine_does_not_wait_for_its_imports() -> None:
+    program = "import sys, ionfleet_cli.image, ionfleet_cli.following; sys.exit('moto' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_every_name_of_the_local_runtime_is_there() -> None:
+    assert all(
+        getattr(ionfleet_replay, name).__module__.startswith("ionfleet_replay")
+        for name in ionfleet_replay.__all__
+        if name != "Observation"
+    )
+    with pytest.raises(AttributeError, match="has no attribute 'Clouds'"):
+        ionfleet_replay.Clouds  # noqa: B018
 
 
 def test_what_is_in_the_layers_does_not_know_the_client_that_is_not() -> None:

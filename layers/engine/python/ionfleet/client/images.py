@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import png
 
+from ionfleet.client.source import optional
+
 Float32 = npt.NDArray[np.float32]
 Image = Float32
 HIGHEST = 65535
@@ -52,6 +54,24 @@ class IsotopeImages:
     def peak(self, index: int) -> float:
         """Return the m/z of an isotope peak."""
         return self.centroids[index]
+
+    def plot(self, n_images: int = -1) -> None:
+        """Show the images side by side in the current figure of matplotlib; -1 for all of them.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            matplotlib is not installed.
+
+        """
+        plots = optional("matplotlib.pyplot")
+        shown = self.images[: n_images if n_images > 0 else None]
+        for index, image in enumerate(shown):
+            plots.subplot(1, len(shown), index + 1)
+            plots.title(f"m/z {self.peak(index):.4f}")
+            plots.axis("off")
+            if image is not None:
+                plots.imshow(image, interpolation="none", cmap="viridis")
 
 
 def decode(data: bytes) -> npt.NDArray[np.uint16]:

@@ -15,20 +15,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ionfleet.client import frames
+from ionfleet.client.filters import filtered
 from ionfleet.client.images import HIGHEST, Image, IsotopeImages, clip_hotspots, decode, intensities, normalise
 from ionfleet.client.source import ResultsError, open_source
 from ionfleet.diagnostics import METADATA_KEY
 from ionfleet.parquet import read_table
+from ionfleet.report.scripts import OPTICAL
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
+
+    from ionfleet.client.optical import OpticalImage
 
 Scale = bool | Literal["TIC"] | npt.NDArray[np.float64]
 """Images in the dataset's intensities (True), in 0–1 (False), or divided by TIC or another image."""
 
 _FETCHES = 8
 _RETURNED = {"sumFormula": "formula", "msmScore": "score", "fdrLevel": "fdr", "rhoChaos": "chaos"} | frames.COLUMNS
+
+
+class Metadata(dict[str, Any]):
+    """What was said of the sample, with METASPACE's name for its JSON."""
+
+    @property
+    def json(self) -> str:
+        """The same as JSON."""
+        return json.dumps(self)
 
 
 class Results:
@@ -86,9 +99,19 @@ class Results:
         return dict(self.summary["configuration"])
 
     @property
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> Metadata:
         """What was said of the sample when the dataset was submitted."""
-        return dict(self.config["metadata"])
+        return Metadata(self.config["metadata"])
+
+    @property
+    def status(self) -> str:
+        """What METASPACE calls a dataset with results."""
+        return "FINISHED"
+
+    @property
+    def s3dir(self) -> str:
+        """The folder of the input bucket that the dataset was put into."""
+        return str(self.summary["dataset"]["imzml"]["key"]).rpartition("/")[0]
 
     @property
     def adducts(self) -> list[str]:
@@ -140,9 +163,13 @@ class Results:
         fdr: float = 0.1,
         database: str | None = None,
         return_vals: Iterable[str] = ("sumFormula", "adduct"),
+        **annotation_filter: Any,
     ) -> list[list[Any]]:
-        """Return some columns of the annotations up to an FDR, a list each, under METASPACE's names or ours."""
-        rows, names = self.rows(fdr, database), list(return_vals)
+        """Return some columns of the annotations up to an FDR, a list each, under METASPACE's names or ours.
+
+        Further arguments are filters under METASPACE's names (`ionfleet.client.filters`), such as `adduct="+K"`.
+        """
+        rows, names = filtered(self.rows(fdr, database), annotation_filter), list(return_vals)
 
         def value(row: frames.Row, name: str) -> Any:
             if name == "isotopeImages":
@@ -163,6 +190,7 @@ class Results:
         coloc_with: str | None = None,
         include_chem_mods: bool = False,
         include_neutral_losses: bool = False,
+        **annotation_filter: Any,
     ) -> pd.DataFrame:
         """Return annotations as a data frame.
 
@@ -177,6 +205,9 @@ class Results:
             column `colocCoeff`.
         include_chem_mods, include_neutral_losses
             Keep annotations with modifications or losses; these are part of the index then.
+        annotation_filter
+            Filters under METASPACE's names: `sumFormula`, `adduct`, `chemMod`, `neutralLoss`, `ion`, `mzFilter` (a
+            mapping of `min` and `max`), `compoundQuery` (part of a molecule's name), `hasChemMod`, `hasNeutralLoss`.
 
         Returns
         -------
@@ -186,7 +217,7 @@ class Results:
             `intensity`.
 
         """
-        rows = self.rows(fdr, database)
+        rows = filtered(self.rows(fdr, database), annotation_filter)
         rows = [row for row in rows if include_chem_mods or not row["chem_mod"]]
         rows = [row for row in rows if include_neutral_losses or not row["neutral_loss"]]
         index = ["formula", "adduct"]
@@ -244,15 +275,33 @@ class Results:
         only_first_isotope: bool = False,
         scale_intensity: Scale = True,
         hotspot_clipping: bool = False,
+        **annotation_filter: Any,
     ) -> list[IsotopeImages]:
-        """Return the images of all annotations up to an FDR, the best first; arguments as `isotope_images`."""
+        """Return the images of all annotations up to an FDR, the best first.
+
+        Arguments are those of `isotope_images`, and filters as `results` takes them.
+        """
         scale = self.tic_image() if isinstance(scale_intensity, str) else scale_intensity
+        rows = filtered(self.rows(fdr, database), annotation_filter)
         with ThreadPoolExecutor(_FETCHES) as pool:
-            return list(
-                pool.map(
-                    lambda row: self._images(row, only_first_isotope, scale, hotspot_clipping), self.rows(fdr, database)
-                )
-            )
+            return list(pool.map(lambda row: self._images(row, only_first_isotope, scale, hotspot_clipping), rows))
+
+    def optical_images(self) -> OpticalImage:
+        """Return the optical image that the job was given, and how it lies beneath the ion images.
+
+        Raises
+        ------
+        ResultsError
+            It was given none.
+        ModuleNotFoundError
+            Pillow, which reads pictures, is not installed.
+
+        """
+        from ionfleet.client.optical import read_optical
+
+        if self.config.get("optical_image") is None:
+            raise ResultsError(f"{self.name} was annotated without an optical image.")
+        return read_optical(self._source.read(OPTICAL), self.shape)
 
     def tic_image(self) -> npt.NDArray[np.float64]:
         """Return the total ion count, float64[height, width]; NaN where no spectrum was acquired."""

@@ -90,9 +90,10 @@ def optional(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module:
+        package = module.partition(".")[0]
+        if error.name not in (module, package):
             raise
-        raise ModuleNotFoundError(f"This needs {module}: pip install 'ionfleet[client]'", name=module) from None
+        raise ModuleNotFoundError(f"This needs {package}: pip install 'ionfleet[client]'", name=package) from None
 
 
 def _missing(address: str, reason: str) -> ResultsError:
