@@ -124,8 +124,8 @@ class LocalBucket(Bucket):
         sent(path.stat().st_size)
 
     def download(self, key: str, path: Path) -> None:
-        """Write an object to a new file."""
-        self._cloud.get_file(self.name, key, path)
+        """Make a new file of an object: leave it alone until the cloud has gone."""
+        self._cloud.get_file(self.name, key, path, share=True)
 
 
 @dataclass(frozen=True)

@@ -199,8 +199,11 @@ class Cloud:
         """
         self._transfers().put(bucket, key, path)
 
-    def get_file(self, bucket: str, key: str, path: Path) -> None:
+    def get_file(self, bucket: str, key: str, path: Path, *, share: bool = False) -> None:
         """Write an object to a new file, without its bytes passing through a socket.
+
+        With `share` the file may be the one that the object is kept in, unless that outlives the cloud: nobody may
+        write into it while the cloud is up.
 
         Raises
         ------
@@ -209,7 +212,7 @@ class Cloud:
         OSError
             The file is there already, or cannot be written.
         """
-        self._transfers().get(bucket, key, path)
+        self._transfers().get(bucket, key, path, share=share and not self._keep_objects)
 
     def _transfers(self) -> Transfers:
         if self._server is None:

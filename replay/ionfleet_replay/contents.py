@@ -31,6 +31,9 @@ PART = 8 * 2**20
 MOST_PARTS = 10_000
 """Parts that an upload may have."""
 
+CANNOT_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
+"""What the kernel says where a file cannot have another name, such as on another file system."""
+
 CANNOT_COPY = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM})
 """What the kernel says where it cannot copy between two files by itself; it may still send from one to the other."""
 
@@ -143,6 +146,29 @@ class Body:
         """Send the bytes into a connection without reading them."""
         for descriptor, offset, length in self._opened():
             _send(connection.fileno(), descriptor, offset, length)
+
+    def link(self, path: Path) -> bool:
+        """Give a file of the cloud's own another name, if these are its bytes, whole; tell whether it could be done.
+
+        Raises
+        ------
+        FileExistsError
+            That name is taken.
+        """
+        if len(self._extents) != 1:
+            return False
+        piece, _, length = self._extents[0]
+        if not isinstance(piece, StoredFile) or length != piece.size:
+            return False
+        try:
+            os.link(piece.path, path)
+        except FileExistsError:
+            raise
+        except OSError as problem:
+            if problem.errno not in CANNOT_LINK:
+                raise
+            return False
+        return True
 
     def write(self, target: int) -> None:
         """Append the bytes to a file by its descriptor; file systems that can share blocks copy nothing."""

@@ -44,8 +44,8 @@ class Transfers:
             response = self._call("PUT", bucket, key, {"wsgi.input": file, "CONTENT_LENGTH": str(file.size)})
         _check(response, f"{path} as {bucket}/{key}")
 
-    def get(self, bucket: str, key: str, path: Path) -> None:
-        """Write an object to a new file.
+    def get(self, bucket: str, key: str, path: Path, *, share: bool = False) -> None:
+        """Write an object to a new file, or with `share` make one of the object's own, where that can be done.
 
         Raises
         ------
@@ -56,6 +56,8 @@ class Transfers:
         """
         response = self._call("GET", bucket, key, {})
         _check(response, f"{bucket}/{key} as {path}")
+        if share and isinstance(response.body, Body) and response.body.link(path):
+            return
         with path.open("xb") as target:
             try:
                 _write(response, target)

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 
 from ionfleet_aws.stores import RefusedError, S3Store
 from ionfleet_replay import Cloud, ReplayError
-from ionfleet_replay.contents import CANNOT_COPY, PART
+from ionfleet_replay.contents import CANNOT_COPY, CANNOT_LINK, PART
 
 MB = 2**20
 
@@ -154,6 +154,33 @@ def test_an_object_is_fetched_into_a_new_file(cloud, tmp_path):
     with pytest.raises(ReplayError, match="NoSuchKey"):
         cloud.get_file(cloud.outputs["Bucket"], "other", tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_an_objects_own_file_can_be_shared_and_outlives_the_cloud(cloud, source):
+    s3, bucket = cloud.client("s3"), cloud.outputs["Bucket"]
+    s3.put_object(Bucket=bucket, Key="own", Body=b"bytes")
+    cloud.put_file(bucket, "k", source)
+    own, copied, theirs = (source.with_name(name) for name in ("own", "copied", "theirs"))
+    cloud.get_file(bucket, "own", own, share=True)
+    cloud.get_file(bucket, "own", copied)
+    cloud.get_file(bucket, "k", theirs, share=True)
+    assert [path.stat().st_nlink for path in (own, copied, theirs, source)] == [2, 1, 1, 1]
+    with pytest.raises(FileExistsError):
+        cloud.get_file(bucket, "own", own, share=True)
+    cloud.stop()
+    assert own.read_bytes() == copied.read_bytes() == b"bytes"
+    assert own.stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("code", sorted(CANNOT_LINK))
+def test_a_file_that_cannot_be_shared_is_copied(cloud, tmp_path, monkeypatch, code):
+    def cannot(*_):
+        raise OSError(code, os.strerror(code))
+
+    cloud.client("s3").put_object(Bucket=cloud.outputs["Bucket"], Key="own", Body=b"bytes")
+    monkeypatch.setattr(os, "link", cannot)
+    cloud.get_file(cloud.outputs["Bucket"], "own", tmp_path / "out", share=True)
+    assert (tmp_path / "out").read_bytes() == b"bytes"
 
 
 @pytest.mark.parametrize("code", sorted(CANNOT_COPY))
