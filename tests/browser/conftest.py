@@ -16,7 +16,7 @@ import pytest
 from ionfleet.brief import optical_key
 from ionfleet.report.optical import optical_script
 from ionfleet.report.scripts import OPTICAL
-from ionfleet.stages.status import Outcome, conclude
+from ionfleet.stages.status import Outcome, Reporter, conclude
 
 from ..unit.memory_cloud import after
 from ..unit.small_jobs import FORMULAS, SmallJob, database, dataset, planted
@@ -92,7 +92,7 @@ def folder(job: SmallJob, tmp_path_factory: pytest.TempPathFactory) -> Path:
     stores, plan = job.stores, job.plan()
     content = optical_script(OPTICAL, "section.png", picture(140, 110), TRANSFORM)
     stores.work.create(optical_key(job.execution), content)
-    conclude(stores.work, stores.results, job.execution, Outcome("SUCCEEDED", "test", after(5), STAGES))
+    conclude(Reporter(stores.work, stores.results), job.execution, Outcome("SUCCEEDED", "test", after(5), STAGES))
     place = tmp_path_factory.mktemp("results") / "a job's results #1"
     for key, data in stores.results.objects.items():
         if key.startswith(plan.results_prefix):
