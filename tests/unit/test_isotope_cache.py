@@ -11,7 +11,7 @@ import pytest
 from ionfleet_cli import isotope_cache
 from ionfleet_cli.failures import UsageError
 from ionfleet_cli.isotope_cache import IsotopeCache, default_folder
-from ionfleet_cli.options import cache_folder
+from ionfleet_cli.options import places
 
 
 class WorkBucket:
@@ -116,8 +116,11 @@ def test_the_folder_follows_the_users_environment(
 
 
 def test_the_cache_can_be_moved_or_turned_off_but_not_both(tmp_path: Path) -> None:
-    assert cache_folder(None, off=False) == default_folder()
-    assert cache_folder(tmp_path, off=False) == tmp_path
-    assert cache_folder(None, off=True) is None
+    kept = places(None, None, off=False)
+    assert (kept.cache, kept.runs) == (default_folder(), default_folder().parent)
+    kept = places(None, tmp_path, off=False)
+    assert (kept.cache, kept.runs) == (tmp_path, tmp_path)
+    kept = places(None, None, off=True)
+    assert (kept.cache, kept.runs) == (None, None)
     with pytest.raises(UsageError, match="exclude each other"):
-        cache_folder(tmp_path, off=True)
+        places(None, tmp_path, off=True)
