@@ -29,8 +29,10 @@ def main() -> None:
     sources = sorted(path.name for path in SOURCES.glob("*.c"))
     for name, target in TARGETS.items():
         out = PACKAGE / f"kernels-{name}"
-        command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *FLAGS, *EXACT, "-o", str(out), *sources]
-        subprocess.run(command, cwd=SOURCES, check=True)
+        # A dylib has its own name in it, which would else be where this checkout is.
+        named = [f"-Wl,-install_name,@rpath/{out.name}"] if out.suffix == ".dylib" else []
+        compiler = [sys.executable, "-m", "ziglang", "cc", "-target", target]
+        subprocess.run([*compiler, *FLAGS, *EXACT, *named, "-o", str(out), *sources], cwd=SOURCES, check=True)
 
 
 if __name__ == "__main__":

@@ -53,14 +53,14 @@ def export(results: Results, folder: Path, wanted: Wanted, console: Console) -> 
     for name in wanted.tables:
         with _appearing(folder / name) as path:
             _write_table(results, name, path, wanted)
-        console.print(terminal.styled(str(folder / name)))
+        console.print(terminal.styled(str(folder / name)), soft_wrap=True)
     for row in rows:
         path = folder / PICTURES / f"{row['formula']}{row['modifier']}.png"
         path.parent.mkdir(exist_ok=True)
         parts = {"neutral_loss": row["neutral_loss"], "chem_mod": row["chem_mod"], "only_first_isotope": True}
         images = results.isotope_images(row["formula"], row["adduct"], **parts)
         path.write_bytes(coloured_png(first_image(images), results.mask(), wanted.colours))
-        console.print(terminal.styled(str(path)))
+        console.print(terminal.styled(str(path)), soft_wrap=True)
 
 
 def _write_table(results: Results, name: str, path: Path, wanted: Wanted) -> None:

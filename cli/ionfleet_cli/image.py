@@ -66,7 +66,7 @@ def show_image(place: str, window: tuple[float, float], out: Path | None, colour
     image = image_at(dataset.store, dataset.runs, dataset.grid, mz, ppm)
     path.write_bytes(_array(image) if path.suffix.lower() == ARRAY else _picture(image, colours))
     terminal.print_facts(_facts(image), where.console)
-    where.console.print(terminal.styled(str(path), "bold"))
+    where.console.print(terminal.styled(str(path), "bold"), soft_wrap=True)
 
 
 def open_sorted(place: str, where: Where) -> SortedDataset:

@@ -30,6 +30,9 @@ from ionfleet_cli.submit import Planned, await_plan, last_told
 from ionfleet_cli.watch import Polling
 
 NO_JOB = "–"
+UNBOUNDED = 1000
+"""Characters of a line that no table needs."""
+
 NAME_LENGTH = 60
 READERS = 16
 """Documents that are read at one time."""
@@ -75,7 +78,10 @@ def list_jobs(results: Bucket, limit: int, console: Console) -> None:
         table.add_column(name, justify="right" if name in ("10 % FDR", "cost") else "left", no_wrap=name != "dataset")
     for cells, _ in shown:
         table.add_row(*map(terminal.styled, cells))
-    console.print(table)
+    # Ids that are cut off are of no use: neither in a pipe, which counts as narrow, nor in a narrow terminal.
+    needed = console.measure(table, options=console.options.update(width=UNBOUNDED)).maximum
+    console.width = max(needed, console.width)
+    console.print(table, crop=False)
     for cells, reason in shown:
         if reason:
             console.print(terminal.styled(f"{cells[1] if cells[0] == NO_JOB else cells[0]}: {reason}"), soft_wrap=True)

@@ -46,13 +46,15 @@ def make_report(place: str, out: Path | None, hours: float, address: Address, co
 
     """
     if is_here(place):
-        console.print(terminal.styled(f"The page of these results is {_page_of_folder(Path(place))}", "bold"))
+        console.print(
+            terminal.styled(f"The page of these results is {_page_of_folder(Path(place))}", "bold"), soft_wrap=True
+        )
         return
     client, bucket, prefix = _place(place, address)
     target = out or Path(f"{PurePosixPath(prefix).name}.html")
     count = write_report(client, bucket, prefix, target, hours)
     told = f"{target} shows these results for {hours:g} hours ({count:,} scripts)"
-    console.print(terminal.styled(told, "bold"))
+    console.print(terminal.styled(told, "bold"), soft_wrap=True)
 
 
 def write_report(client: Any, bucket: str, prefix: str, out: Path, hours: float) -> int:

@@ -162,7 +162,8 @@ def fetch(
 
         status = jobs.find_job(deployment.buckets.results, job)
         path = jobs.fetch(deployment, status, out, terminal.output(), force=force)
-        terminal.output().print(terminal.styled(f"The results are in {path}; look at them in {path / PAGE}", "bold"))
+        told = f"The results are in {path}; look at them in {path / PAGE}"
+        terminal.output().print(terminal.styled(told, "bold"), soft_wrap=True)
 
 
 def cancel(

@@ -175,7 +175,8 @@ def annotate(request: Request, places: Places, workers: int | None, console: Con
         except ReplayError as error:
             raise CommandError(str(error)) from error
     report.show(folder.path, progress.seconds(), console, here=True)
-    console.print(terminal.styled(f"The results are in {folder.path}; look at them in {folder.path / PAGE}", "bold"))
+    told = f"The results are in {folder.path}; look at them in {folder.path / PAGE}"
+    console.print(terminal.styled(told, "bold"), soft_wrap=True)
 
 
 def _refuse_unknown_databases(job: JobConfiguration, files: Sequence[LocalDatabase], path: Path | None) -> None:

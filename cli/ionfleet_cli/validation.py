@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ionfleet.configuration import JobConfiguration, ResolvedConfiguration, resolve
+from ionfleet.configuration import JobConfiguration, ResolvedConfiguration, resolve_for
 from ionfleet.databases import MAX_BYTES, Database, inspect_database
 from ionfleet.errors import InvalidConfigurationError, InvalidDatasetError
 from ionfleet.findings import Finding, errors_of
@@ -123,13 +123,7 @@ def _inspect(dataset: LocalDataset, *, checksums: bool) -> tuple[SpectraIndex | 
 def _resolve(job: JobConfiguration, header: DatasetHeader, findings: list[Finding]) -> ResolvedConfiguration | None:
     """Return what a job with this dataset would compute; note what it would assume, or why it cannot be."""
     try:
-        resolved = resolve(
-            job,
-            header_polarity=header.polarity,
-            header_analyzer=header.analyzer,
-            header_instrument=header.instrument,
-            header_resolving_power=header.resolving_power,
-        )
+        resolved = resolve_for(job, header)
     except InvalidConfigurationError as error:
         findings.append(Finding("error", "configuration", str(error)))
         return None

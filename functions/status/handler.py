@@ -11,7 +11,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ionfleet.announcement import letter, subject
 from ionfleet.stages.status import (
+    NOWHERE,
     Completion,
+    Links,
+    Reporter,
     abandon_message,
     abandon_plan,
     abandon_upload,
@@ -53,12 +56,11 @@ def handle_entry(event: dict[str, Any], context: LambdaContext) -> dict[str, Any
 def handle_end(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """End the attempt that the state machine or EventBridge speaks of."""
     account, environment = Account(context), read_environment(StatusEnvironment)
-    work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
     with logged_errors(), public_errors():
         execution, outcome = read_end(event)
         logger.append_keys(execution=execution)
-        links = Console(environment).job(execution)
-        _tell(environment, conclude(work, results, execution, outcome, links, account.invocation))
+        reporter = _reporter(environment, Console(environment).job(execution), account)
+        _tell(environment, conclude(reporter, execution, outcome))
     return {"execution": execution, "outcome": outcome.state}
 
 
@@ -66,14 +68,13 @@ def handle_end(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def handle_letters(letter: DeadLetterRecord, account: Account) -> None:
     """Keep one dead letter, and let what it was about end with it."""
     environment = read_environment(StatusEnvironment)
-    work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
     console, now = Console(environment), datetime.now(UTC)
-    keep_letter(work, letter.queue, letter.messageId, letter.body)
+    keep_letter(clients.bucket(environment.work_bucket), letter.queue, letter.messageId, letter.body)
     metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
     if letter.end is not None:
         logger.error("Dead letter", extra={"queue": letter.queue})
         execution, outcome = letter.end
-        _tell(environment, conclude(work, results, execution, outcome, console.job(execution), account.invocation))
+        _tell(environment, conclude(_reporter(environment, console.job(execution), account), execution, outcome))
         return
     if letter.entry is not None:
         logger.warning("News of a stage come late", extra={"queue": letter.queue})
@@ -82,23 +83,28 @@ def handle_letters(letter: DeadLetterRecord, account: Account) -> None:
     event = letter.event
     if event is None:
         logger.error("Dead letter is no event of S3", extra={"queue": letter.queue})
-        abandon_message(results, letter.queue, letter.messageId, letter.body, now)
+        abandon_message(_reporter(environment), letter.queue, letter.messageId, letter.body, now)
         return
     key = event.detail.object.key
     logger.error("Dead letter", extra={"queue": letter.queue, "key": key})
     if event.detail.bucket.name == environment.work_bucket:
-        links = console.message("launcher", letter.messageId)
-        _tell(environment, abandon_plan(work, results, key, letter.messageId, now, links, account.invocation))
+        reporter = _reporter(environment, console.message("launcher", letter.messageId), account)
+        _tell(environment, abandon_plan(reporter, key, letter.messageId, now))
     else:
-        links = console.message("planner", letter.messageId)
-        abandon_upload(work, results, key, letter.messageId, event.time, links)
+        reporter = _reporter(environment, console.message("planner", letter.messageId))
+        abandon_upload(reporter, key, letter.messageId, event.time)
+
+
+def _reporter(environment: StatusEnvironment, links: Links = NOWHERE, account: Account | None = None) -> Reporter:
+    """Return who reports; what this invocation costs is counted where `account` is given."""
+    work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
+    return Reporter(work, results, links, None if account is None else account.invocation)
 
 
 def _advance(environment: StatusEnvironment, entry: StageEntered) -> None:
     bind(entry.execution)
-    work, results = clients.bucket(environment.work_bucket), clients.bucket(environment.results_bucket)
-    links = Console(environment).job(entry.execution)
-    advance(work, results, entry.execution, entry.stage, entry.entered, links)
+    reporter = _reporter(environment, Console(environment).job(entry.execution))
+    advance(reporter, entry.execution, entry.stage, entry.entered)
     metrics.add_metric("StagesEntered", MetricUnit.Count, 1)
 
 

@@ -18,7 +18,7 @@ from ionfleet.brief import optical_key
 from ionfleet.databases import Database
 from ionfleet.report.optical import optical_script
 from ionfleet.report.scripts import OPTICAL
-from ionfleet.stages.status import Outcome, conclude
+from ionfleet.stages.status import Outcome, Reporter, conclude
 
 from ..unit.memory_cloud import after
 from ..unit.small_jobs import FORMULAS, SmallJob, database, dataset, planted
@@ -107,7 +107,7 @@ def folder(job: SmallJob, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def published(job: SmallJob, place: Path) -> Path:
     """Conclude a job that has run, and write its results into a folder."""
     stores, plan = job.stores, job.plan()
-    conclude(stores.work, stores.results, job.execution, Outcome("SUCCEEDED", "test", after(5), STAGES))
+    conclude(Reporter(stores.work, stores.results), job.execution, Outcome("SUCCEEDED", "test", after(5), STAGES))
     for key, data in stores.results.objects.items():
         if key.startswith(plan.results_prefix):
             path = place / key.removeprefix(plan.results_prefix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ionfleet.stages.status import Outcome, conclude
+from ionfleet.stages.status import Outcome, Reporter, conclude
 
 from .memory_cloud import NOON
 from .small_jobs import SmallJob
@@ -17,7 +17,7 @@ def published(job: SmallJob) -> dict[str, bytes]:
     """Run a job to its end, and return what it publishes, by the names of the files."""
     job.run()
     completion = conclude(
-        job.stores.work, job.stores.results, job.execution, Outcome("SUCCEEDED", "test", NOON, STAGES)
+        Reporter(job.stores.work, job.stores.results), job.execution, Outcome("SUCCEEDED", "test", NOON, STAGES)
     )
     assert completion is not None
     assert completion.status.results is not None

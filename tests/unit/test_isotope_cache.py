@@ -116,8 +116,11 @@ def test_the_folder_follows_the_users_environment(
 
 
 def test_the_cache_can_be_moved_or_turned_off_but_not_both(tmp_path: Path) -> None:
-    assert places(None, None, off=False).cache == default_folder()
-    assert places(None, tmp_path, off=False).cache == tmp_path
-    assert places(None, None, off=True).cache is None
+    kept = places(None, None, off=False)
+    assert (kept.cache, kept.runs) == (default_folder(), default_folder().parent)
+    kept = places(None, tmp_path, off=False)
+    assert (kept.cache, kept.runs) == (tmp_path, tmp_path)
+    kept = places(None, None, off=True)
+    assert (kept.cache, kept.runs) == (None, None)
     with pytest.raises(UsageError, match="exclude each other"):
         places(None, tmp_path, off=True)

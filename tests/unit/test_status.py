@@ -23,6 +23,7 @@ from ionfleet.stages.status import (
     TABLES,
     Completion,
     Outcome,
+    Reporter,
     abandon_plan,
     abandon_upload,
     advance,
@@ -91,7 +92,7 @@ def outcome(state: State, minutes: float = 5, by: str = "state machine", **error
 
 
 def end(stores: Stores, ending: Outcome, execution: str = "") -> Completion:
-    completion = conclude(stores.work, stores.results, execution or execution_of(stores), ending)
+    completion = conclude(Reporter(stores.work, stores.results), execution or execution_of(stores), ending)
     assert completion is not None
     return completion
 
@@ -153,7 +154,7 @@ class TestSuccess:
             asked.append((stage, set(published(cloud))))
             return Invocation(stage, 0, 700, 512, 100, 1, 2, 3, 4, cold=False, request_id="own")
 
-        conclude(cloud.work, cloud.results, execution_of(cloud), outcome("SUCCEEDED"), own=own)
+        conclude(Reporter(cloud.work, cloud.results, own=own), execution_of(cloud), outcome("SUCCEEDED"))
         assert asked == [("publish", {*TABLES, "status.json"})], "after the tables, which are the most of it"
         publish = published(cloud)["summary.json"]["stages"]["publish"]
         assert (publish["invocations"], publish["reads"], publish["writes"]) == (1, 3, 4)
@@ -181,7 +182,7 @@ class TestSuccess:
 
     def test_an_execution_of_somebody_else_is_left_alone(self, cloud: Stores) -> None:
         objects = dict(cloud.work.objects)  # type: ignore[attr-defined]
-        assert conclude(cloud.work, cloud.results, "by-hand", outcome("ABORTED")) is None
+        assert conclude(Reporter(cloud.work, cloud.results), "by-hand", outcome("ABORTED")) is None
         assert cloud.work.objects == objects  # type: ignore[attr-defined]
 
 
@@ -326,7 +327,8 @@ class TestOrder:
 class TestProgress:
     def advance(self, stores: Stores, stage: str, execution: str = "") -> None:
         links = {"execution": f"https://console/{stage}"}
-        assert advance(stores.work, stores.results, execution or execution_of(stores), stage, STAGES["sort"], links)
+        reporter = Reporter(stores.work, stores.results, links)
+        assert advance(reporter, execution or execution_of(stores), stage, STAGES["sort"])
 
     def cut(self, stores: Stores, tasks: int = 3) -> None:
         stores.work.create(f"manifests/{execution_of(stores)}/partition.json", json.dumps({"tasks": tasks}).encode())
@@ -434,7 +436,7 @@ class TestProgress:
 
     def test_an_execution_without_a_plan_is_nobodys_job(self, cloud: Stores) -> None:
         before = dict(cloud.results.objects)  # type: ignore[attr-defined]
-        assert advance(cloud.work, cloud.results, "by-hand", "sort", STAGES["sort"]) is None
+        assert advance(Reporter(cloud.work, cloud.results), "by-hand", "sort", STAGES["sort"]) is None
         assert cloud.results.objects == before  # type: ignore[attr-defined]
 
     def key(self, stores: Stores) -> str:
@@ -453,7 +455,7 @@ class TestUploads:
         execution = execution_of(cloud)
         failed = UploadStatus(state="failed", name="brain", at=timestamp(after(-1)), error="PlannerFailed")
         cloud.results.replace(STATUS_KEY, failed.model_dump_json().encode())
-        conclude(cloud.work, cloud.results, execution, outcome(state))
+        conclude(Reporter(cloud.work, cloud.results), execution, outcome(state))
         assert cloud.results.get(STATUS_KEY) == planned
 
     def test_what_a_later_upload_became_stands(self, cloud: Stores) -> None:
@@ -461,14 +463,14 @@ class TestUploads:
         rejected = later.model_copy(update={"state": "rejected"})
         execution = execution_of(cloud)
         report_input(cloud.results, STATUS_KEY, rejected)
-        conclude(cloud.work, cloud.results, execution, outcome("SUCCEEDED"))
+        conclude(Reporter(cloud.work, cloud.results), execution, outcome("SUCCEEDED"))
         assert read_status(cloud.results, STATUS_KEY, UploadStatus) == rejected
 
 
 class TestDeadLetters:
     def test_a_plan_that_could_not_be_launched_fails_its_job(self, cloud: Stores) -> None:
         execution = execution_of(cloud)
-        completion = abandon_plan(cloud.work, cloud.results, plan_key(execution), "m9", after(60))
+        completion = abandon_plan(Reporter(cloud.work, cloud.results), plan_key(execution), "m9", after(60))
         assert completion is not None
         assert completion.announce
         status = published(cloud)["status.json"]
@@ -482,7 +484,7 @@ class TestDeadLetters:
         key = plan_key("job-0123456789abcdef0123")
         if plan is not None:
             stores.work.create(key, plan)
-        assert abandon_plan(stores.work, stores.results, key, "m9", after(60)) is None
+        assert abandon_plan(Reporter(stores.work, stores.results), key, "m9", after(60)) is None
         status = read_status(stores.results, "inputs/messages/m9/status.json", UploadStatus)
         assert status is not None
         assert (status.state, status.error) == ("failed", error)
@@ -491,8 +493,8 @@ class TestDeadLetters:
     def test_what_its_reader_said_last_of_a_message_is_the_reason(self, cloud: Stores) -> None:
         for receive, message in ((1, "no"), (10, "x" * 5000), (2, "neither")):
             note_trouble(cloud.work, "m9", receive, Failure(error="RefusedError", message=message))
-        abandon_upload(cloud.work, cloud.results, "databases/hmdb.tsv", "m9", NOON)
-        abandon_plan(cloud.work, cloud.results, plan_key(execution_of(cloud)), "m9", after(60))
+        abandon_upload(Reporter(cloud.work, cloud.results), "databases/hmdb.tsv", "m9", NOON)
+        abandon_plan(Reporter(cloud.work, cloud.results), plan_key(execution_of(cloud)), "m9", after(60))
         database = json.loads(cloud.results.get("inputs/databases/hmdb/status.json"))
         for told in (database, published(cloud)["status.json"]):
             assert "What it said last: RefusedError: xxx" in told["message"]
@@ -501,7 +503,7 @@ class TestDeadLetters:
 
     def test_an_upload_that_could_not_be_planned_is_reported(self) -> None:
         stores = empty_cloud()
-        abandon_upload(stores.work, stores.results, f"{BRAIN}.imzML", "m1", NOON)
+        abandon_upload(Reporter(stores.work, stores.results), f"{BRAIN}.imzML", "m1", NOON)
         status = read_status(stores.results, STATUS_KEY, UploadStatus)
         assert status is not None
         assert (status.state, status.error) == ("failed", "PlannerFailed")
@@ -518,23 +520,23 @@ class TestDeadLetters:
     )
     def test_every_kind_of_input_is_reported(self, key: str, status_key: str) -> None:
         stores = empty_cloud()
-        abandon_upload(stores.work, stores.results, key, "m1", NOON)
+        abandon_upload(Reporter(stores.work, stores.results), key, "m1", NOON)
         assert json.loads(stores.results.get(status_key))["state"] == "failed"
 
     def test_a_hostile_key_is_reported_under_a_harmless_one(self) -> None:
         stores = empty_cloud()
-        abandon_upload(stores.work, stores.results, "datasets/../x\n.imzML", "m1", NOON)
+        abandon_upload(Reporter(stores.work, stores.results), "datasets/../x\n.imzML", "m1", NOON)
         (info,) = stores.results.list("inputs/")
         assert info.key.startswith("inputs/refused/")
 
     def test_a_key_that_means_nothing_is_only_freed(self) -> None:
         stores = empty_cloud()
-        abandon_upload(stores.work, stores.results, "elsewhere/readme.txt", "m1", NOON)
+        abandon_upload(Reporter(stores.work, stores.results), "elsewhere/readme.txt", "m1", NOON)
         assert list(stores.results.list("")) == []
         assert read_end(stores.work, "m1") is not None
 
     def test_what_another_message_made_of_the_upload_stands(self, cloud: Stores) -> None:
-        abandon_upload(cloud.work, cloud.results, f"{BRAIN}.imzML", "m0", after(-1))
+        abandon_upload(Reporter(cloud.work, cloud.results), f"{BRAIN}.imzML", "m0", after(-1))
         assert json.loads(cloud.results.get(STATUS_KEY))["state"] == "planned"
 
     def test_a_letter_is_kept_as_it_is(self) -> None:

@@ -28,7 +28,7 @@ from pydantic import (
 from ionfleet.errors import InvalidConfigurationError
 from ionfleet.findings import Finding
 from ionfleet.formula import UNCHANGED, Compatibility, InvalidFormulaError, parse_modifier
-from ionfleet.index import Analyzer, Polarity
+from ionfleet.index import Analyzer, DatasetHeader, Polarity
 from ionfleet.ions import IonSettings, modifier_table
 
 MAX_BYTES = 256 * 1024
@@ -347,6 +347,17 @@ def model_name(reference: str) -> str:
         if name.lower().endswith(extension) and len(name) > len(extension):
             name = name[: -len(extension)]
     return unicodedata.normalize("NFC", name)
+
+
+def resolve_for(configuration: JobConfiguration, header: DatasetHeader) -> ResolvedConfiguration:
+    """Return what a configuration comes to for the dataset of a header; raises what `resolve` raises."""
+    return resolve(
+        configuration,
+        header_polarity=header.polarity,
+        header_analyzer=header.analyzer,
+        header_instrument=header.instrument,
+        header_resolving_power=header.resolving_power,
+    )
 
 
 def resolve(

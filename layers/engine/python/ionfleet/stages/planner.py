@@ -14,7 +14,7 @@ from typing import Literal
 
 from ionfleet import catalog
 from ionfleet.brief import plan_key, read_brief
-from ionfleet.configuration import MAX_BYTES, JobConfiguration, ResolvedConfiguration, resolve
+from ionfleet.configuration import MAX_BYTES, JobConfiguration, ResolvedConfiguration, resolve_for
 from ionfleet.damage import read_intact
 from ionfleet.errors import (
     InvalidConfigurationError,
@@ -294,13 +294,7 @@ def _check_unchanged(store: ObjectStore, *files: ObjectInfo) -> None:
 
 def _resolve(configuration: JobConfiguration, header: DatasetHeader, stem: str) -> ResolvedConfiguration:
     """Return what the job computes; its name is part of the result tables, so it is settled here."""
-    resolved = resolve(
-        configuration,
-        header_polarity=header.polarity,
-        header_analyzer=header.analyzer,
-        header_instrument=header.instrument,
-        header_resolving_power=header.resolving_power,
-    )
+    resolved = resolve_for(configuration, header)
     return resolved.model_copy(update={"name": resolved.name or stem})
 
 

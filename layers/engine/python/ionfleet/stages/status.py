@@ -64,6 +64,19 @@ Own = Callable[[str], Invocation]
 
 
 @dataclass(frozen=True)
+class Reporter:
+    """Who reports how jobs stand: the buckets it reads and writes, and what it can add to what they say.
+
+    `links` are where to look further; `own` tells what the present invocation has used, None where nobody counts that.
+    """
+
+    work: ObjectStore
+    results: ObjectStore
+    links: Links = field(default_factory=dict)
+    own: Own | None = None
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What is known when an execution ends.
 
@@ -105,11 +118,9 @@ class Completion:
         return escaped_json(self.status.model_dump_json(exclude_none=True, exclude=left_out))
 
 
-def advance(
-    work: ObjectStore, results: ObjectStore, execution: str, stage: str, entered: str, links: Links = NOWHERE
-) -> JobStatus | None:
+def advance(reporter: Reporter, execution: str, stage: str, entered: str) -> JobStatus | None:
     """Say that a job has entered a stage, at a time; None where the execution has no plan."""
-    key = plan_key(execution)
+    work, key = reporter.work, plan_key(execution)
     if work.head(key) is None:
         return None
     plan = read_brief(work, key)
@@ -119,26 +130,19 @@ def advance(
         stage=stage,
         stage_entered_at=entered,
         progress=progress_on_entering(planned_tasks(work, plan), stage),
-        links=dict(links) or None,
+        links=dict(reporter.links) or None,
     )
-    report_job(results, status)
+    report_job(reporter.results, status)
     return status
 
 
-def conclude(
-    work: ObjectStore,
-    results: ObjectStore,
-    execution: str,
-    outcome: Outcome,
-    links: Links = NOWHERE,
-    own: Own | None = None,
-) -> Completion | None:
+def conclude(reporter: Reporter, execution: str, outcome: Outcome) -> Completion | None:
     """End an attempt: publish its results or report its failure; None where the execution has no plan.
 
     The decision comes before anything is published, so that nothing follows an end that came first: a job that was
     stopped stays stopped, though its last task may still run. Whoever finds that success was decided, even with news
     of a later stop, carries the publication through, since the one who decided may have died over it. What this costs
-    itself is part of the job's cost as far as `own` tells it.
+    itself is part of the job's cost as far as the reporter counts it.
 
     Raises
     ------
@@ -148,7 +152,7 @@ def conclude(
         What should be the plan is none.
 
     """
-    key = plan_key(execution)
+    work, results, key = reporter.work, reporter.results, plan_key(execution)
     if work.head(key) is None:
         return None
     plan = read_brief(work, key)
@@ -157,13 +161,13 @@ def conclude(
     facts = _read_facts(work, execution) if end.state == "SUCCEEDED" else None
     if facts is not None:
         _publish_tables(work, results, plan)
-    mine = [own("report" if facts is None else "publish")] if own is not None else []
+    mine = [] if reporter.own is None else [reporter.own("report" if facts is None else "publish")]
     cost = job_cost(summarize([*invocations, *mine]), end, plan.estimate.retention_days)
     if facts is not None:
         _publish_summary(work, results, plan, build_summary(plan, facts, end, cost))
     status = _job_status(work, plan, end, _reached(results, plan, end), invocations, cost)
     found = None if facts is None else facts.get("annotations")
-    status = status.model_copy(update={"annotations": found, "links": dict(links) or None})
+    status = status.model_copy(update={"annotations": found, "links": dict(reporter.links) or None})
     _tell_upload(results, plan)
     news = report_job(results, status)
     if outcome.state == "SUCCEEDED" and end.state != "SUCCEEDED":
@@ -174,15 +178,7 @@ def conclude(
     return Completion(status, announce=news or end.by == outcome.by)
 
 
-def abandon_plan(
-    work: ObjectStore,
-    results: ObjectStore,
-    key: str,
-    message: str,
-    now: datetime,
-    links: Links = NOWHERE,
-    own: Own | None = None,
-) -> Completion | None:
+def abandon_plan(reporter: Reporter, key: str, message: str, now: datetime) -> Completion | None:
     """Report a job as failed whose plan (`manifests/<execution>/plan.json`) could not be launched.
 
     None where there is no plan that could be read: then the message is reported, under its id.
@@ -190,46 +186,45 @@ def abandon_plan(
     error = {
         "Error": "NotLaunched",
         "Cause": f"The execution could not be started from {key}, however often that was tried. "
-        f"{_said(work, message, 'launcher')} Upload one of the dataset's files again for another attempt.",
+        f"{_said(reporter.work, message, 'launcher')} Upload one of the dataset's files again for another attempt.",
     }
     outcome = Outcome("FAILED", message, now, error=error)
     try:
-        completion = conclude(work, results, key.split("/")[1], outcome, links, own)
+        completion = conclude(reporter, key.split("/")[1], outcome)
         reason = Failure(error="NotLaunched", message=f"There is no plan {key!r} in the work bucket.", object=key)
     except DamagedObjectError as damage:
         completion = None
         reason = Failure(error=DamagedObjectError.__name__, message=str(damage), object=key)
     if completion is None:
-        _report_message(results, message, reason, now, links)
+        _report_message(reporter, message, reason, now)
     return completion
 
 
-def abandon_message(results: ObjectStore, queue: str, message: str, body: str, now: datetime) -> None:
+def abandon_message(reporter: Reporter, queue: str, message: str, body: str, now: datetime) -> None:
     """Report a message that nobody could read, under its id."""
     failure = Failure(
         error="UnreadableMessage",
         message=f"A message of {len(body):,} characters came to {queue} that is no event of S3. It is kept in the work "
         f"bucket as {_letter_key(queue, message)}; find out who sends to the queue, since S3's events never look so.",
     )
-    _report_message(results, message, failure, now, NOWHERE)
+    _report_message(reporter, message, failure, now)
 
 
-def abandon_upload(
-    work: ObjectStore, results: ObjectStore, key: str, message: str, uploaded_at: datetime, links: Links = NOWHERE
-) -> None:
+def abandon_upload(reporter: Reporter, key: str, message: str, uploaded_at: datetime) -> None:
     """Report an input as failed that the planner could not handle, and free what its message had claimed."""
     failure = Failure(
         error="PlannerFailed",
-        message=f"The planner failed on {key!r} every time it was tried. {_said(work, message, 'planner')} Upload the "
-        "file again once that is mended.",
+        message=f"The planner failed on {key!r} every time it was tried. {_said(reporter.work, message, 'planner')} "
+        "Upload the file again once that is mended.",
         object=key,
     )
     at = timestamp(uploaded_at)
-    end_message(work, message, End(state="FAILED", at=at, by=message, failure=failure))
+    end_message(reporter.work, message, End(state="FAILED", at=at, by=message, failure=failure))
     reported = _failed_input(key, at, failure)
     if reported is not None:
         status_key, status = reported
-        report_input(results, status_key, status.model_copy(update={"links": dict(links) or None}))
+        linked = status.model_copy(update={"links": dict(reporter.links) or None})
+        report_input(reporter.results, status_key, linked)
 
 
 def _said(work: ObjectStore, message: str, function: str) -> str:
@@ -249,9 +244,10 @@ def _letter_key(queue: str, message: str) -> str:
     return f"dead-letters/{queue}/{message}.json"
 
 
-def _report_message(results: ObjectStore, message: str, failure: Failure, now: datetime, links: Links) -> None:
-    status = _failed_upload(message, timestamp(now), failure).model_copy(update={"links": dict(links) or None})
-    report_input(results, message_status_key(message), status)
+def _report_message(reporter: Reporter, message: str, failure: Failure, now: datetime) -> None:
+    status = _failed_upload(message, timestamp(now), failure)
+    linked = status.model_copy(update={"links": dict(reporter.links) or None})
+    report_input(reporter.results, message_status_key(message), linked)
 
 
 def _decide(work: ObjectStore, execution: str, outcome: Outcome) -> End:
