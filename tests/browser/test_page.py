@@ -9,7 +9,6 @@ import json
 import re
 import shutil
 import threading
-from collections.abc import Callable
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,15 +21,13 @@ from ionfleet.images import dense_image
 from ionfleet.report.page import page_of
 from ionfleet.stages.render import read_images
 
-from ..unit.scoring_models import random_model
-from ..unit.small_jobs import FORMULAS, SmallJob, database, dataset
-from .conftest import HOSTILE, picture, published
+from ..unit.small_jobs import SmallJob
+from .conftest import HOSTILE, picture
+from .looking import ALL, Show, column, counted, walked_to
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-Show = Callable[..., "Page"]
-ALL = "fdr=0.5"
 PIXELS = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data)"
 
 
@@ -44,20 +41,12 @@ def identity(row: dict[str, Any]) -> str:
     return f"{row['database']}:{row['ion']}"
 
 
-def counted(page: Page) -> str:
-    return page.locator(".counts").inner_text()
-
-
 def spelled(value: float) -> str:
     """Write an intensity as the page does."""
     if value < 1e6:
         return f"{value:,.0f}"
     digits, power = f"{value:.2e}".split("e+0")
     return f"{digits}·10{'⁰¹²³⁴⁵⁶⁷⁸⁹'[int(power)]}"
-
-
-def column(page: Page, number: int) -> list[str]:
-    return page.locator(f".rows .row > :nth-child({number})").all_inner_texts()
 
 
 def image_of(job: SmallJob, ion: str, isotope: int = 0) -> np.ndarray:
@@ -76,12 +65,6 @@ def drawn(page: Page, selector: str = ".stage .ion-layer") -> np.ndarray:
     width, height = (int(canvas.get_attribute(name)) for name in ("width", "height"))
     page.wait_for_selector(".stage[aria-busy=false]")
     return np.array(canvas.evaluate(PIXELS), np.uint8).reshape(height, width, 4)
-
-
-def walked_to(page: Page, row: int) -> None:
-    """Wait until a row is the chosen one, and its image is there."""
-    page.wait_for_selector(f"[aria-selected=true][aria-rowindex='{row + 2}']")
-    page.wait_for_selector(".stage[aria-busy=false]")
 
 
 def saved_picture(page: Page, which: str) -> np.ndarray:
@@ -479,32 +462,6 @@ class TestDetails:
         assert last.locator("canvas").get_attribute("width") == "1"
         last.scroll_into_view_if_needed()
         page.wait_for_selector(".colocalised li:last-child canvas[width='12']")
-
-
-class TestOtherJobs:
-    def test_what_a_model_scored_is_shown_by_its_score(self, show: Show, tmp_path: Path) -> None:
-        databases = [database(FORMULAS, "one")]
-        fields = {"adducts": ["+H", "+Na"], "scoring_model": "animal"}
-        spectra = dataset(1, ions=[f"{formula}H" for formula in ("C6H12O6", "C10H16N5O13P3")])
-        small = SmallJob(spectra, databases, fields)
-        small.stores.input.create("models/animal.json", json.dumps(random_model(1)).encode())
-        rows = small.run().table("annotations.parquet").sort_by([("fdr", "ascending"), ("score", "descending")])
-        page = show(ALL, published(small, tmp_path))
-        heads = page.get_by_role("grid").get_by_role("columnheader").all_inner_texts()
-        assert [re.sub(r"\W+$", "", head.strip()) for head in heads] == ["Ion", "m/z", "Score", "FDR", "Molecules"]
-        shown = column(page, 3)
-        assert shown == [f"{score:.3f}" for score in rows.column("score").to_pylist()]
-        assert shown != [f"{msm:.3f}" for msm in rows.column("msm").to_pylist()]
-        assert "What the model animal makes of the others" in page.locator(".scores").inner_text()
-
-    def test_a_job_without_annotations_says_so(self, show: Show, tmp_path: Path) -> None:
-        small = SmallJob(dataset(1), [database(["C90H90"], "one")], {"adducts": ["+K"]}).run()
-        assert small.table("annotations.parquet").num_rows == 0
-        page = show("", published(small, tmp_path))
-        assert page.get_by_role("heading", name="No annotations").is_visible()
-        assert page.get_by_text("Images are shown here once an annotation is chosen.").is_visible()
-        page.get_by_role("button", name="See what was searched for").click()
-        assert page.get_by_role("heading", name="Settings").is_visible()
 
 
 class TestPage:
