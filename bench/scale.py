@@ -32,6 +32,7 @@ from ionfleet.estimate import (
     work_of,
 )
 from ionfleet.forecast import CONCURRENT, cheapest
+from ionfleet.identity import RUN_PREFIXES
 from ionfleet.planning import ISOTOPE_TASK_FORMULAS, cut_range, cut_spectra, expected_segments, render_task_ions
 from ionfleet.telemetry import StageUse, init_ms
 from ionfleet_cli.estimate import deployment_of
@@ -63,8 +64,10 @@ class Limits:
         State transitions of the account in a second, and how many more it may save up.
     lambda_burst, lambda_ramp_seconds
         Environments that a function may have at once, and the time after which it may have as many more.
-    reads, writes
-        Requests to one prefix of S3 in a second, before S3 has divided it.
+    run_prefixes
+        Prefixes of sorted runs that S3 serves apart: all, once load has made it divide them, or 1 in a new bucket.
+    writes
+        Requests to one prefix of S3 in a second.
     item_seconds
         From a child's start to the call of its function.
     spread
@@ -79,7 +82,7 @@ class Limits:
     transition_burst: float = 5_000
     lambda_burst: int = 1_000
     lambda_ramp_seconds: float = 10
-    reads: float = LAMBDA.reads_per_second
+    run_prefixes: int = RUN_PREFIXES
     writes: float = 3_500
     item_seconds: float = 0.15
     spread: float = 0.15
@@ -126,7 +129,8 @@ class Stage:
     def __init__(self, name: str, need: Need, width: int, limits: Limits, rng: np.random.Generator) -> None:
         self._need, self._width, self._limits, self._rng = need, width, limits, rng
         self._init = init_ms(name) / 1000
-        self._reads, self._writes = Bucket(limits.reads, limits.reads), Bucket(limits.writes, limits.writes)
+        reads = LAMBDA.prefix_reads_per_second * (limits.run_prefixes if name == "annotate" else 1)
+        self._reads, self._writes = Bucket(reads, reads), Bucket(limits.writes, limits.writes)
         self._free: list[float] = []
 
     def run(self, begin: float, tasks: int) -> Account:
@@ -341,10 +345,11 @@ def main() -> None:
     parser.add_argument(
         "--request-seconds", type=float, default=LAMBDA.request_seconds, help="that a request to S3 takes a task"
     )
+    parser.add_argument("--run-prefixes", type=int, default=Limits.run_prefixes, help="of runs that S3 serves apart")
     arguments = parser.parse_args()
     machine = replace(LAMBDA, request_seconds=arguments.request_seconds)
     deployment = deployed(arguments.concurrency, arguments.retention_days, reserve=not arguments.in_turn)
-    limits = replace(Limits(), failures=arguments.failures)
+    limits = replace(Limits(), failures=arguments.failures, run_prefixes=arguments.run_prefixes)
     names = ("plan", "sort", "isotopes", "partition", "annotate", "merge", "render")
     heads = ("ibd", "spectra", "sort tasks", "annotate tasks", *names, "**seconds**")
     heads += ("Lambda", "S3 requests", "transitions, logs", "**dollars**", "storage", "longest stage")

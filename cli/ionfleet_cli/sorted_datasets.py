@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from ionfleet.damage import read_intact
 from ionfleet.errors import InvalidInputError
-from ionfleet.identity import dataset_id, digest
+from ionfleet.identity import RUN_PREFIXES, dataset_id, digest
 from ionfleet.index import Grid, spectra_key
 from ionfleet.runs import RunIndex, covering_runs, existing_runs, index_key, run_key
 from ionfleet.store import ObjectInfo, ObjectStore
@@ -77,11 +78,10 @@ class SortedCache:
         dataset = self._known(files)
         if dataset is None:
             return False
+        ranges = existing_runs(self._store, dataset).items()
         # The index follows its run: where that is, the run is complete.
-        for path in sorted(
-            (self._folder / DATASETS / dataset / "runs").glob("*"), key=lambda path: path.suffix != ".run"
-        ):
-            work.upload(f"{DATASETS}/{dataset}/runs/{path.name}", path)
+        for key in [run_key(dataset, *each) for each in ranges] + [index_key(dataset, *each) for each in ranges]:
+            work.upload(key, self._folder / key)
         return True
 
     def keep(self, work: Bucket, dataset: str, files: LocalDataset) -> None:
@@ -94,18 +94,20 @@ class SortedCache:
 
         """
         if self._store.head(spectra_key(dataset)) is None:
-            prefix = f"{DATASETS}/{dataset}/"
-            if sum(size for _, size in work.sizes(prefix)) > MOST_BYTES:
+            found = [each for prefix in _prefixes(dataset) for each in work.sizes(prefix)]
+            if sum(size for _, size in found) > MOST_BYTES:
                 return
-            (self._folder / DATASETS).mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self._folder, prefix=".") as unfinished:
-                for key, _ in work.sizes(prefix):
+                for key, _ in found:
                     path = Path(unfinished, key)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     work.download(key, path)
-                target = self._folder / DATASETS / dataset
-                shutil.rmtree(target, ignore_errors=True)
-                Path(unfinished, DATASETS, dataset).rename(target)
+                self._remove(dataset)
+                for prefix in _prefixes(dataset):
+                    if Path(unfinished, prefix).exists():
+                        (self._folder / prefix).parent.mkdir(parents=True, exist_ok=True)
+                        Path(unfinished, prefix).rename(self._folder / prefix)
         self._remember(files, dataset)
 
     def _known(self, files: LocalDataset) -> str | None:
@@ -131,9 +133,18 @@ class SortedCache:
         found.sort(key=lambda path: (path.name == last, (path / "index.parquet").stat().st_mtime_ns), reverse=True)
         total = 0
         for path in found:
-            total += sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+            total += sum(self._sizes(path.name))
             if total > MOST_BYTES and path.name != last:
-                shutil.rmtree(path)
+                self._remove(path.name)
+
+    def _sizes(self, dataset: str) -> Iterator[int]:
+        for prefix in _prefixes(dataset):
+            yield from (path.stat().st_size for path in (self._folder / prefix).rglob("*") if path.is_file())
+
+    def _remove(self, dataset: str) -> None:
+        # What tells that the runs are there goes first.
+        for prefix in reversed(_prefixes(dataset)):
+            shutil.rmtree(self._folder / prefix, ignore_errors=True)
 
 
 def open_runs(store: ObjectStore, dataset: str, place: str) -> SortedDataset:
@@ -158,6 +169,11 @@ def open_runs(store: ObjectStore, dataset: str, place: str) -> SortedDataset:
         (run_key(dataset, *each), read_intact(store, index_key(dataset, *each), RunIndex.from_bytes)) for each in ranges
     ]
     return SortedDataset(store, grid, runs)
+
+
+def _prefixes(dataset: str) -> list[str]:
+    """Return the prefixes of all that is kept of a dataset, the one last that the index of its spectra is under."""
+    return [*(f"runs/{number:x}/{dataset}/" for number in range(RUN_PREFIXES)), f"{DATASETS}/{dataset}/"]
 
 
 def _id(files: LocalDataset) -> str:

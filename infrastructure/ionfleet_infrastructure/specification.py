@@ -108,7 +108,7 @@ SORT = Specification(
     timeout_seconds=900,
     layers=FLEET_LAYERS,
     input=Access(read=("datasets/*",), versions=True),
-    work=Access(read=("manifests/*", "datasets/*"), write=("datasets/*/runs/*", "telemetry/*")),
+    work=Access(read=("manifests/*", "datasets/*"), write=("datasets/*/indexes/*", "runs/*", "telemetry/*")),
 )
 ISOTOPES = Specification(
     "isotopes",
@@ -133,7 +133,10 @@ ANNOTATE = Specification(
     larger_mb=LARGER_MB,
     timeout_seconds=900,
     layers=FLEET_LAYERS,
-    work=Access(read=("manifests/*", "datasets/*", "jobs/*"), write=("jobs/*/segments/*", "telemetry/*")),
+    work=Access(
+        read=("manifests/*", "datasets/*", "runs/*", "jobs/*"),
+        write=("jobs/*/segments/*", "telemetry/*"),
+    ),
 )
 MERGE = Specification(
     "merge",

@@ -87,6 +87,7 @@ class Storage(Construct):
             "telemetry": job,
             "dead-letters": job,
             "datasets": job,
+            "runs": job,
             "isotopes": ISOTOPES_RETENTION,
             "claims": ATTEMPTS_RETENTION,
             "ended": ATTEMPTS_RETENTION,

@@ -26,6 +26,7 @@ def test_the_work_bucket_lets_go_of_everything_in_time(template: Template) -> No
         "telemetry/": 30,
         "dead-letters/": 30,
         "datasets/": 30,
+        "runs/": 30,
         "isotopes/": 180,
         "claims/": 120,
         "ended/": 120,

@@ -91,6 +91,6 @@ def test_no_more_functions_annotate_than_s3_can_answer() -> None:
     assert 1 < width < 4_000
     assert made.weight < forecast(many, wide, 1).weight
     stage = made.stages["annotate"]
-    asked = stage.cost.reads / LAMBDA.reads_per_second
+    asked = stage.cost.reads / LAMBDA.reads_per_second("annotate")
     assert asked <= stage.cloud_seconds <= 1.1 * asked + 10
     assert cheapest(wide, lambda _: FACTS)[0].concurrency == wide.concurrency

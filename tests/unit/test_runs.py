@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from ionfleet.errors import IonfleetError
+from ionfleet.identity import RUN_PREFIXES
 from ionfleet.runs import (
     BLOCK,
     PEAK_BYTES,
@@ -211,7 +214,13 @@ def test_groups_of_ranges_are_looked_up_each_for_itself(seed: int) -> None:
     assert rows_to_read(indexes, []) == []
 
 
-def test_keys_sort_by_spectrum() -> None:
-    assert run_key("ds-1", 5, 120) == "datasets/ds-1/runs/00000005-00000120.run"
-    assert index_key("ds-1", 5, 120) == "datasets/ds-1/runs/00000005-00000120.index"
-    assert sorted([run_key("d", 1000, 2000), run_key("d", 20, 1000)])[0] == run_key("d", 20, 1000)
+def test_indexes_sort_by_spectrum() -> None:
+    assert index_key("ds-1", 5, 120) == "datasets/ds-1/indexes/00000005-00000120.index"
+    assert sorted([index_key("d", 1000, 2000), index_key("d", 20, 1000)])[0] == index_key("d", 20, 1000)
+
+
+def test_runs_are_spread_over_prefixes_that_never_change() -> None:
+    assert run_key("ds-1", 5, 120) == "runs/a/ds-1/00000005-00000120.run"
+    prefixes = Counter(run_key("ds-1", first, first + 10).split("/")[1] for first in range(0, 8000, 10))
+    assert len(prefixes) == RUN_PREFIXES
+    assert max(prefixes.values()) < 2 * min(prefixes.values())

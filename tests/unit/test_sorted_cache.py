@@ -51,8 +51,12 @@ def write(folder: Path, intensity: float) -> LocalDataset:
     return find_dataset(folder / "brain.imzML")
 
 
+def objects(cache: Path, dataset: str) -> list[Path]:
+    return [path for path in cache.rglob("*.*") if dataset in path.parts]
+
+
 def kept(folder: Path) -> set[str]:
-    return {path.name for path in (folder / "cache" / "datasets").iterdir()}
+    return {path.name for path in (folder / "cache" / "datasets").glob("*")}
 
 
 def test_what_was_sorted_is_given_to_a_work_bucket_runs_before_their_indexes(
@@ -71,8 +75,8 @@ def test_what_a_job_sorted_is_kept_once_it_is_whole(
     files, work, other = write(tmp_path / "a", 1), Work(), SortedCache(tmp_path / "other")
     other.opened(files, SILENT)
     (dataset,) = (tmp_path / "other" / "datasets").iterdir()
-    for path in dataset.rglob("*.*"):
-        work.upload(f"datasets/{path.relative_to(dataset.parent)}", path)
+    for path in objects(tmp_path / "other", dataset.name):
+        work.upload(path.relative_to(tmp_path / "other").as_posix(), path)
     work.full = True
     with pytest.raises(OSError, match="full"):
         cache.keep(work, dataset.name, files)
@@ -109,10 +113,11 @@ def test_those_not_used_for_longest_give_way(
         os.utime(tmp_path / "cache" / "datasets" / name / "index.parquet", (number, number))
         names.append(name)
     cache.give(Work(), find_dataset(tmp_path / "0" / "brain.imzML"))
-    size = sum(path.stat().st_size for path in (tmp_path / "cache" / "datasets" / names[0]).rglob("*.*"))
+    size = sum(path.stat().st_size for path in objects(tmp_path / "cache", names[0]))
     monkeypatch.setattr(sorted_datasets, "MOST_BYTES", 2.5 * size)
     cache.opened(write(tmp_path / "3", 9), SILENT)
     assert {names[1], names[2]} & kept(tmp_path) == set()
+    assert not objects(tmp_path / "cache", names[1])
     assert names[0] in kept(tmp_path)
     monkeypatch.setattr(sorted_datasets, "MOST_BYTES", 0)
     cache.opened(write(tmp_path / "4", 10), SILENT)

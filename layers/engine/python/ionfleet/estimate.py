@@ -17,6 +17,7 @@ from ionfleet.coefficients import COEFFICIENTS
 from ionfleet.concurrently import AT_ONCE
 from ionfleet.costs import STATES, JobCost, count_transitions, in_dollars, price_stages
 from ionfleet.errors import OutOfBudgetError
+from ionfleet.identity import RUN_PREFIXES
 from ionfleet.prices import US_EAST_1, Prices
 from ionfleet.store import PIECES_AHEAD
 from ionfleet.telemetry import StageUse, init_ms
@@ -199,8 +200,8 @@ class Machine:
         From asking S3 to its first byte.
     bytes_per_second
         Between a function and S3.
-    reads_per_second
-        Requests that S3 answers to all functions together: those of a stage are for keys of one prefix.
+    prefix_reads_per_second
+        Requests that S3 answers to all functions together that are for keys of one prefix.
     stage_seconds
         From the end of a stage until the functions of the next are called.
     cold
@@ -211,16 +212,20 @@ class Machine:
     cpu_factor: float
     request_seconds: float
     bytes_per_second: float
-    reads_per_second: float
+    prefix_reads_per_second: float
     stage_seconds: float
     cold: bool
+
+    def reads_per_second(self, stage: str) -> float:
+        """Return how many requests of a stage S3 answers; those of *annotate* are for runs, under many prefixes."""
+        return self.prefix_reads_per_second * (RUN_PREFIXES if stage == "annotate" else 1)
 
 
 LAMBDA = Machine(
     cpu_factor=1.5,
     request_seconds=0.03,
     bytes_per_second=75e6,
-    reads_per_second=5_500,
+    prefix_reads_per_second=5_500,
     stage_seconds=2.0,
     cold=True,
 )
@@ -230,7 +235,7 @@ LOCAL = Machine(
     cpu_factor=1.0,
     request_seconds=0.0,
     bytes_per_second=math.inf,
-    reads_per_second=math.inf,
+    prefix_reads_per_second=math.inf,
     stage_seconds=0.3,
     cold=False,
 )
@@ -369,7 +374,7 @@ def use_of(
     memory, width = deployment.memory_mb[name], min(tasks, deployment.concurrency.get(name, tasks))
     starting = tasks * init_ms(stage) / 1000 if machine.cold else 0
     working = work_of(stage, tasks, used, memory, machine).seconds
-    seconds = max(working, width * used["reads"] / machine.reads_per_second) + starting
+    seconds = max(working, width * used["reads"] / machine.reads_per_second(stage)) + starting
     return StageUse(
         invocations=tasks,
         cold_starts=tasks,

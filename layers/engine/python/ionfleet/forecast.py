@@ -128,7 +128,7 @@ def _answered(deployment: Deployment, facts: PlanFacts, stage: str) -> Deploymen
     counts = drivers(facts)[stage]
     used, tasks = expected(stage, counts), int(counts["tasks"])
     seconds = work_of(stage, tasks, used, deployment.memory_mb[stage], LAMBDA).seconds
-    most = max(1, math.ceil(LAMBDA.reads_per_second * seconds / used["reads"]))
+    most = max(1, math.ceil(LAMBDA.reads_per_second(stage) * seconds / used["reads"]))
     width = min(most, deployment.concurrency.get(stage, most))
     if width >= tasks:
         return deployment
@@ -171,5 +171,5 @@ def stage_seconds(
         return 0.0
     starting = init_ms(stage) / 1000 if machine.cold else 0.0
     each = work_of(stage, tasks, used, memory_mb, machine).seconds / tasks
-    answering = used["reads"] / machine.reads_per_second
+    answering = used["reads"] / machine.reads_per_second(stage)
     return machine.stage_seconds + starting + max(math.ceil(tasks / width) * each, answering)

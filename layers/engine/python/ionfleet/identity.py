@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from zlib import crc32
 
 from ionfleet.errors import InvalidInputError
 from ionfleet.store import ObjectInfo
@@ -17,12 +18,20 @@ from ionfleet.store import ObjectInfo
 DIGITS = 20
 """Hexadecimal digits of every name: 80 bits, out of which no two datasets will ever share one."""
 
+RUN_PREFIXES = 16
+"""Prefixes that the runs of all datasets are spread over: S3 answers so many requests a second for each."""
+
 _EXECUTION = re.compile(rf"(job-[0-9a-f]{{{DIGITS}}})(?:-([1-9][0-9]*))?")
 
 
 def dataset_id(imzml: ObjectInfo, ibd: ObjectInfo) -> str:
     """Return the id of a dataset, made of etag and size (bytes) of its two files: versions and keys play no part."""
     return "ds-" + digest([imzml.etag, imzml.size, ibd.etag, ibd.size])
+
+
+def run_prefix(dataset: str, first: int) -> str:
+    """Return which prefix the sorted run is under that begins with a spectrum of a dataset."""
+    return f"{crc32(f'{dataset}/{first}'.encode()) % RUN_PREFIXES:x}"
 
 
 def job_id(dataset: str, configuration: bytes, databases: Sequence[str], format_version: str) -> str:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt
 from ionfleet import kernels
 from ionfleet.concurrently import in_order
 from ionfleet.errors import DamagedObjectError
+from ionfleet.identity import run_prefix
 from ionfleet.store import ObjectStore
 
 BLOCK = 8192
@@ -201,18 +202,18 @@ def index_run(peaks: SortedPeaks, dropped: int, tic: Float32) -> RunIndex:
 
 def run_key(dataset: str, first: int, stop: int) -> str:
     """Return the key of the run over spectra first ≤ i < stop."""
-    return f"datasets/{dataset}/runs/{first:08d}-{stop:08d}.run"
+    return f"runs/{run_prefix(dataset, first)}/{dataset}/{first:08d}-{stop:08d}.run"
 
 
 def index_key(dataset: str, first: int, stop: int) -> str:
     """Return the key of that run's index."""
-    return f"datasets/{dataset}/runs/{first:08d}-{stop:08d}.index"
+    return f"datasets/{dataset}/indexes/{first:08d}-{stop:08d}.index"
 
 
 def existing_runs(work: ObjectStore, dataset: str) -> dict[int, int]:
     """Return the runs that are there: where each ends, by where it begins."""
     runs: dict[int, int] = {}
-    for info in work.list(f"datasets/{dataset}/runs/"):
+    for info in work.list(f"datasets/{dataset}/indexes/"):
         if info.key.endswith(".index"):
             first, stop = info.key.rsplit("/", 1)[1].removesuffix(".index").split("-")
             runs[int(first)] = int(stop)
