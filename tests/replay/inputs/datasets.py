@@ -52,7 +52,8 @@ class Row:
     """One dataset, and what should become of it.
 
     `says` is a regular expression for what the error, or the warning, says; an error without a stage is found before
-    any work. `names` are those of the imzML and of the ibd, or ibds.
+    any array is read, one of the stage `plan` in the spectra that the planner samples. `names` are those of the imzML
+    and of the ibd, or ibds.
     """
 
     make: Callable[[], Dataset]
@@ -138,12 +139,32 @@ def every_format() -> Dataset:
     return Dataset(document(parts), bytes(ibd)).edit(f"{end[:-1]}List>", f"{''.join(groups)}{end[:-1]}List>")
 
 
-def bomb() -> Dataset:
-    """Return arrays of compressed zeros, far more than the points that they are said to have."""
-    packed = zlib.compress(bytes(64 << 20), 9)
-    place = Place(16, 24, len(packed))
-    head = header(compression=ZLIB)
-    return Dataset(document([spectrum_xml(x, y, place, place) for x, y in grid()], head), UUID + packed)
+BOMB = zlib.compress(bytes(64 << 20), 9)
+HARMLESS = [zlib.compress(bytes(24 * width)) for width in (8, 4)]
+SIDE = 20
+SAMPLED, UNSAMPLED = 0, SIDE
+"""Spectra of a dataset of `SIDE` by `SIDE` pixels: of one that the planner samples, and of one that it does not."""
+
+
+def bomb(armed: int) -> Dataset:
+    """Return arrays of compressed zeros, those of one spectrum far more than the points that they are said to have."""
+    sizes = [len(BOMB), *map(len, HARMLESS)]
+    bad, mz, intensity = (Place(16 + sum(sizes[:number]), 24, size) for number, size in enumerate(sizes))
+    places = [(bad, bad) if number == armed else (mz, intensity) for number in range(SIDE**2)]
+    parts = [spectrum_xml(1 + number % SIDE, 1 + number // SIDE, *pair) for number, pair in enumerate(places)]
+    return Dataset(document(parts, header(compression=ZLIB)), b"".join([UUID, BOMB, *HARMLESS]))
+
+
+def no_zlib(damaged: int) -> Dataset:
+    """Return compressed arrays, of which that of one spectrum does not begin as it should."""
+    some = spectra()
+    made = make(
+        [some[number % len(some)] for number in range(SIDE**2)],
+        [(1 + number % SIDE, 1 + number // SIDE) for number in range(SIDE**2)],
+        compress=True,
+    )
+    offset = int(re.findall(r'name="external offset" value="(\d+)"', made.imzml)[2 * damaged])
+    return Dataset(made.imzml, made.ibd[:offset] + bytes(2) + made.ibd[offset + 2 :])
 
 
 def beyond(accession: str, value: str) -> Callable[[], Dataset]:
@@ -216,7 +237,7 @@ REJECTED = {
     "billion laughs": Row(
         edited("<mzML", f'<!DOCTYPE mzML [<!ENTITY l0 "ha">{LAUGHS}]><mzML'), DATASET, "declares a document type"
     ),
-    "undefined entity": Row(edited('value="20"', 'value="&boom;"'), DATASET, "not well-formed XML at line"),
+    "undefined entity": Row(edited('value="20"', 'value="&boom;"'), DATASET, r"not well-formed XML .*\(line 18\)"),
     "nested without end": Row(edited("<run>", "<run>" + "<a>" * 100), DATASET, "nested more than 64 deep"),
     "a long attribute": Row(edited('value="20"', f'value="{"9" * 5000}"'), DATASET, "has 5,000 characters, at most"),
     "a long attribute of a spectrum": Row(beyond("IMS:1000102", "9" * 5000), DATASET, "has 5,000 characters, at most"),
@@ -232,12 +253,14 @@ REJECTED = {
     "other XML": Row(lambda: Dataset("<html><body/></html>"), DATASET, "<mzML> is expected"),
     "an empty imzML": Row(lambda: Dataset(""), DATASET, "is empty"),
     "a truncated imzML": Row(
-        lambda: Dataset(plain().imzml[:3000], plain().ibd), DATASET, "not well-formed XML at line"
+        lambda: Dataset(plain().imzml[:3000], plain().ibd), DATASET, r"not well-formed XML at byte [\d,]+ \(line \d+\)"
     ),
     "MS-Numpress": Row(edited(PLAIN, '<cvParam accession="MS:1002312" name="x"/>', 1), DATASET, "MS-Numpress linear"),
     "two files that differ in case": Row(plain, DATASET, "x.IBD", names=("x.imzML", "x.ibd", "x.IBD")),
-    "arrays that are not zlib": Row(edited(PLAIN, ZLIB), DATASET, "spectrum 1 .*decompressed", stage="sort"),
-    "a decompression bomb": Row(bomb, DATASET, "decompresses to more than", stage="sort"),
+    "arrays that are not zlib": Row(edited(PLAIN, ZLIB), DATASET, "spectrum 1 .*decompressed", stage="plan"),
+    "an array that is not zlib": Row(lambda: no_zlib(UNSAMPLED), DATASET, "spectrum 21 .*decompressed", stage="sort"),
+    "a decompression bomb": Row(lambda: bomb(UNSAMPLED), DATASET, "decompresses to more than", stage="sort"),
+    "a decompression bomb in the sample": Row(lambda: bomb(SAMPLED), DATASET, "decompresses to more", stage="plan"),
 }
 """What cannot be annotated, and what its owner is told."""
 
@@ -270,7 +293,7 @@ CONFIGURED = {
     ),
     "too many ions": configured(
         {"databases": ["ionfleet-core"], "neutral_losses": [f"-C{n}" for n in range(1, 130)], "decoy_sample_size": 80},
-        r"make [\d,]+ ions; a job may have [\d,]+",
+        r"make [\d,]+ ions; a job on 432 peaks may have [\d,]+",
         BUDGET,
     ),
     "an unknown database": configured({"databases": ["nowhere"]}, "'nowhere'.* ionfleet-core"),
