@@ -47,6 +47,7 @@ SHAPES = (
         600,
         {"sort_task_peaks": 400_000, "segment_peaks": 500_000},
     ),
+    Shape("large", Simulation(width=160, height=160, peaks_per_spectrum=1300, ions=900, seed=7), 2500),
 )
 
 

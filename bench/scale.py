@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ionfleet.colocalization import most_compared
 from ionfleet.costs import STATES, JobCost, count_transitions, in_dollars, price_stages
 from ionfleet.estimate import (
     LAMBDA,
@@ -250,6 +251,7 @@ class Imagined:
             hits=expectation.hits,
             span=expectation.span,
             shown=expectation.shown,
+            compared=min(expectation.shown, most_compared(pixels)),
             render_tasks=math.ceil(expectation.shown / render_task_ions(pixels)),
             peaks=PEAKS,
         )

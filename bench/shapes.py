@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ionfleet.colocalization import most_compared
 from ionfleet.databases import bundled_database
 from ionfleet.estimate import Deployment, PlanFacts
 from ionfleet.plan import Plan
@@ -101,10 +102,12 @@ def _lengthened(formula: str, methylenes: int) -> str:
 def _came_true(facts: PlanFacts, summary: Mapping[str, Any]) -> PlanFacts:
     """Put what a job found in place of what was expected."""
     called = {stage: each.get("invocations", 0) for stage, each in summary["stages"].items()}
+    shown = sum(counts["50"] for counts in summary["annotations"].values())
     return replace(
         facts,
         annotate_tasks=called["annotate"],
         isotope_tasks=called.get("isotopes", 0),
-        shown=sum(counts["50"] for counts in summary["annotations"].values()),
+        shown=shown,
+        compared=min(shown, most_compared(facts.pixels)),
         render_tasks=called.get("render", 0),
     )

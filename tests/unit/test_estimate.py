@@ -48,6 +48,7 @@ FACTS = PlanFacts(
     hits=1.3e6,
     span=900.0,
     shown=340,
+    compared=340,
     render_tasks=6,
     peaks=4,
 )

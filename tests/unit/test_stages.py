@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ionfleet import colocalization
 from ionfleet.colocalization import partners, picture, similarities
 from ionfleet.databases import Database
 from ionfleet.diagnostics import METADATA_KEY
@@ -24,7 +25,6 @@ from ionfleet.measure import Patterns, measure
 from ionfleet.plan import Stores
 from ionfleet.runs import sort_peaks
 from ionfleet.scoring import ScoringModel
-from ionfleet.stages import colocalize
 from ionfleet.stages.common import measurement
 from ionfleet.store import MemoryStore, ObjectMissingError
 
@@ -385,7 +385,7 @@ def test_colocalised_ions_are_those_of_the_pictures_that_are_published() -> None
 
 def test_what_does_not_fit_into_memory_is_not_compared_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     grid = TISSUE.index().geometry()
-    monkeypatch.setattr(colocalize, "MOST_VALUES", 3 * grid.width * grid.height)
+    monkeypatch.setattr(colocalization, "MOST_VALUES", 3 * grid.width * grid.height)
     job = small_job().run()
     best = [(row["formula"], row["modifier"]) for row in job.table("annotations.parquet").to_pylist()]
     found = job.table("colocalization.parquet").to_pylist()

@@ -50,6 +50,11 @@ class Partners:
     score: Float32
 
 
+def most_compared(pixels: int) -> int:
+    """Return how many annotations of a database are compared at most, each by a picture of so many pixels."""
+    return MOST_VALUES // pixels
+
+
 def picture(grey: npt.NDArray[np.uint16]) -> Uint8:
     """Return the 8-bit picture, uint8[height * width], of the 16-bit grey values of a PNG."""
     return (grey >> 8).astype(np.uint8).ravel()

@@ -160,8 +160,9 @@ class PlanFacts:
         As many as partition is expected to cut.
     hits, span
         As expected.
-    shown, render_tasks
-        Annotations as expected, each of which gets its images, and tasks that make them.
+    shown, compared, render_tasks
+        Annotations as expected, each of which gets its images; those that are compared with one another; tasks that
+        make the images.
     peaks
         Of an isotope pattern.
 
@@ -184,6 +185,7 @@ class PlanFacts:
     hits: float
     span: float
     shown: int
+    compared: int
     render_tasks: int
     peaks: int
 
@@ -270,7 +272,15 @@ def drivers(facts: PlanFacts) -> Drivers:
             "rows": facts.annotate_tasks * facts.spectra,
             "ranges": facts.annotate_tasks * facts.runs * ranges_read(facts.annotate_tasks, facts.span, facts.peaks),
         },
-        "merge": {"tasks": 1, "ions": facts.ions, "shown": facts.shown, "segments": facts.annotate_tasks},
+        "merge": {
+            "tasks": 1,
+            "ions": facts.ions,
+            "spectra": facts.spectra,
+            "segments": facts.annotate_tasks,
+            "shown": facts.shown,
+            "values": facts.compared * facts.pixels,
+            "products": facts.compared**2 * facts.pixels,
+        },
         "render": {"tasks": facts.render_tasks, "images": images, "pixels": images * facts.pixels},
         "publish": {"tasks": 1, "ions": facts.ions, "shown": facts.shown},
     }

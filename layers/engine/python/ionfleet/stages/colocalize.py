@@ -13,16 +13,20 @@ import pyarrow.compute as pc
 from ionfleet.colocalization import (
     FEWEST_ANNOTATIONS,
     FEWEST_PIXELS,
-    MOST_VALUES,
     Partners,
+    most_compared,
     partners,
     picture,
     similarities,
 )
+from ionfleet.concurrently import in_order
 from ionfleet.images import dense_image, grey_alpha
 from ionfleet.index import Grid
 from ionfleet.plan import Plan, Stores
 from ionfleet.stages.render import read_images
+
+_PIXEL_BYTES = 8
+"""Of a stored image for each of its pixels at most."""
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
@@ -65,7 +69,7 @@ def colocalize(
 
     """
     parts, compared = [SCHEMA.empty_table()], {}
-    most = MOST_VALUES // (grid.width * grid.height)
+    most = most_compared(grid.width * grid.height)
     for reference in plan.databases:
         chosen = annotations.filter(pc.field("database") == reference.name).slice(0, most)
         compared[reference.name] = len(chosen)
@@ -85,16 +89,23 @@ def _pictures(
     """Return the picture of each annotated ion's first image."""
     kept = images.filter(pc.is_in(images.column("ion_formula"), annotations.column("ion_formula").combine_chunks()))
     sampled, metaspace = grid.mask, plan.configuration.compatibility == "metaspace"
-    pictures = {}
     ions_of: defaultdict[int, set[str]] = defaultdict(set)
     for row in kept.select(["segment", "ion_formula"]).to_pylist():
         ions_of[row["segment"]].add(row["ion_formula"])
-    for segment, ions in ions_of.items():
-        for image in read_images(stores, plan.execution, segment, ions):
+
+    def drawn(segment: int) -> dict[str, npt.NDArray[np.uint8]]:
+        pictures = {}
+        for image in read_images(stores, plan.execution, segment, ions_of[segment]):
             if image.isotope == 0:
                 dense = dense_image(grid, image.pixel, image.intensity)
                 pictures[image.ion] = picture(grey_alpha(dense, sampled, metaspace=metaspace)[..., 0])
-    return pictures
+        return pictures
+
+    found: dict[str, npt.NDArray[np.uint8]] = {}
+    image_bytes = _PIXEL_BYTES * plan.configuration.isotope_peaks * sampled.size
+    for pictures in in_order(drawn, ions_of, lambda segment: len(ions_of[segment]) * image_bytes):
+        found |= pictures
+    return found
 
 
 def _rows(found: Partners, annotations: pa.Table) -> pa.Table:

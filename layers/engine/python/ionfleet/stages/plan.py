@@ -11,6 +11,7 @@ import numpy as np
 
 from ionfleet import __version__
 from ionfleet.chunks import chunk_key
+from ionfleet.colocalization import most_compared
 from ionfleet.configuration import ResolvedConfiguration
 from ionfleet.costs import JobCost
 from ionfleet.databases import Database
@@ -171,6 +172,7 @@ def plan_facts(
         hits=expectation.hits,
         span=expectation.span,
         shown=expectation.shown,
+        compared=min(expectation.shown, most_compared(pixels)),
         render_tasks=math.ceil(expectation.shown / render_task_ions(pixels)),
         peaks=centroids,
     )
