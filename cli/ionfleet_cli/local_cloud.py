@@ -11,13 +11,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ionfleet import stages
 from ionfleet_cli import terminal
 from ionfleet_cli.display import Display
 from ionfleet_cli.failures import CommandError
-from ionfleet_replay import Cloud, Faults, Observation, synthesize
+from ionfleet_replay import Faults, Nursery, Observation, synthesize
 from ionfleet_replay.sandbox import PRELOAD
+
+if TYPE_CHECKING:
+    from ionfleet_replay import Cloud
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 """Where the CDK app is: the package is installed from its sources."""
@@ -84,14 +88,17 @@ def running_cloud(
         The template cannot be brought up.
 
     """
-    with _cloud_folder(display, folder, keep=keep) as place:
+    with _cloud_folder(display, folder, keep=keep) as place, Nursery(place, HANDLERS_NEED) as nursery:
         began = time.monotonic()
+        # It imports moto, for as long as the nursery beside it takes for what the functions need.
+        from ionfleet_replay import Cloud
+
         cloud = Cloud(
             assembly,
             place,
             observer=observer,
             workers=workers,
-            preload=HANDLERS_NEED,
+            nursery=nursery,
             keep_objects=keep,
             faults=faults,
         )
