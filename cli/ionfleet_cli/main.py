@@ -150,6 +150,7 @@ def replay(
 def validate(
     dataset: options.Dataset,
     config: options.Configuration = None,
+    polarity: options.Polarity = None,
     strict: options.StrictCheck = False,
     checksums: options.Checksums = False,
     as_json: options.AsJson = False,
@@ -164,7 +165,7 @@ def validate(
     with error_boundary(debug=debug):
         from ionfleet_cli.validation import validate_dataset
 
-        _tell(validate_dataset(dataset, config, strict=strict, checksums=checksums), as_json)
+        _tell(validate_dataset(dataset, config, polarity=polarity, strict=strict, checksums=checksums), as_json)
 
 
 @application.command("validate-database", epilog=EPILOG)

@@ -16,6 +16,7 @@ from ionfleet.findings import Finding, errors_of
 from ionfleet.imzml import check_checksums, inspect_imzml
 from ionfleet.index import DatasetHeader, SpectraIndex
 from ionfleet_cli import terminal
+from ionfleet_cli.failures import UsageError
 from ionfleet_cli.local_files import (
     LocalDataset,
     check_database,
@@ -50,8 +51,12 @@ class Inspection:
         return json.dumps(document, indent=2)
 
 
-def validate_dataset(imzml: Path, configuration: Path | None, *, strict: bool, checksums: bool) -> Inspection:
+def validate_dataset(
+    imzml: Path, configuration: Path | None, *, polarity: str | None = None, strict: bool, checksums: bool
+) -> Inspection:
     """Inspect a dataset and the configuration that a run would take, as the planner would.
+
+    `polarity` is that of the dataset, where neither its header nor the configuration tells.
 
     With `strict`, here or in the configuration, warnings about the dataset are errors. With `checksums` the whole ibd
     is read.
@@ -62,6 +67,8 @@ def validate_dataset(imzml: Path, configuration: Path | None, *, strict: bool, c
     except InvalidDatasetError as error:
         return Inspection(imzml, {}, (Finding("error", "no-dataset", str(error)),))
     job = _read_configuration(configuration or dataset.configuration, findings)
+    if polarity is not None:
+        job = _with_polarity(job, polarity)
     index, found = _inspect(dataset, checksums=checksums)
     if strict or job.strict:
         found = [replace(finding, severity="error") for finding in found]
@@ -69,6 +76,13 @@ def validate_dataset(imzml: Path, configuration: Path | None, *, strict: bool, c
         return Inspection(imzml, {}, (*found, *findings))
     resolved = _resolve(job, index.header, findings)
     return Inspection(imzml, _dataset_facts(index, resolved), (*found, *findings))
+
+
+def _with_polarity(job: JobConfiguration, polarity: str) -> JobConfiguration:
+    try:
+        return job.override(polarity=polarity)
+    except InvalidConfigurationError as error:
+        raise UsageError(str(error)) from None
 
 
 def validate_database(path: Path, *, strict: bool) -> Inspection:

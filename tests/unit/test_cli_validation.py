@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ionfleet_cli.failures import UsageError
 from ionfleet_cli.validation import Inspection, show, validate_database, validate_dataset
 
 from .imzml_files import SMALL, Dataset
@@ -73,6 +74,10 @@ def test_a_polarity_that_nobody_says_is_an_error(tmp_path: Path) -> None:
     assert ("error", "configuration") in codes(inspection)
     assert inspection.facts["polarity"] == "not said"
     assert inspect(silent, tmp_path, configuration(tmp_path, polarity="negative")).good
+    imzml = tmp_path / "brain.imzML"
+    assert validate_dataset(imzml, None, polarity="negative", strict=False, checksums=False).good
+    with pytest.raises(UsageError, match='polarity is "neutral"'):
+        validate_dataset(imzml, None, polarity="neutral", strict=False, checksums=False)
 
 
 def test_a_wrong_configuration_is_reported_beside_what_is_wrong_with_the_dataset(tmp_path: Path) -> None:
