@@ -2,7 +2,8 @@
 
 Simulates each dataset, has it planned as `ionfleet estimate` does, and runs it as `ionfleet run` does with nothing
 cached. How many images there will be nobody knows beforehand: `render` is estimated for more than there usually are, so
-a second ratio takes the counts of images and segments as they came true.
+a second ratio takes the counts of images and segments as they came true. CPU seconds are estimated for the speed that
+the machine has at the moment, by the time of a fixed piece of work then and at the calibration.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from large import HUGE
 from shapes import Measured, Shape, local_deployment, measured
 
+from ionfleet.coefficients import PROBE_SECONDS
 from ionfleet.estimate import PlanFacts, drivers, expected
 from ionfleet_simulate.simulation import DEMO, LARGE, Simulation
 
@@ -47,16 +49,18 @@ def in_all(stages: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     }
 
 
-def estimates(facts: PlanFacts) -> dict[str, dict[str, float]]:
-    """Return what is expected of each stage."""
-    return {stage: used(expected(stage, counts)) for stage, counts in drivers(facts).items()}
+def estimates(facts: PlanFacts, slower: float) -> dict[str, dict[str, float]]:
+    """Return what is expected of each stage on a machine that is so much slower than that of the calibration."""
+    found = {stage: used(expected(stage, counts)) for stage, counts in drivers(facts).items()}
+    return {stage: each | {"cpu_seconds": each["cpu_seconds"] * slower} for stage, each in found.items()}
 
 
 def show(shape: Shape, job: Measured) -> None:
     """Print the table of one job: estimated, used, their ratio, and the ratio with counts that came true."""
-    before, known = estimates(job.expected), estimates(job.facts)
+    slower = job.probe / PROBE_SECONDS
+    before, known = estimates(job.expected, slower), estimates(job.facts, slower)
     actual = {stage: used(account) for stage, account in job.stages.items()}
-    print(f"\n**{shape.name}**\n")
+    print(f"\n**{shape.name}**, CPU seconds {slower:.2f} times those of the calibration\n")
     heads = [f"{name}: estimated | used | ratio | as it came true" for name in ("CPU s", "peak MB", "MB moved")]
     print(f"| stage | {' | '.join(heads)} |\n{'|---' * (1 + 4 * len(heads))}|")
     for stage, there in {**actual, "in all": in_all(actual)}.items():

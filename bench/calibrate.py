@@ -1,8 +1,9 @@
 """What the stages of a job use, measured on simulated datasets, and the coefficients of the estimate that fit it.
 
 Runs each dataset as `ionfleet run` does and takes what the functions noted of themselves: CPU seconds, memory, requests
-and bytes. Other programs lengthen CPU seconds, though less than the clock's: run it on an idle machine. Prints how well
-the present coefficients fit, then the table of `ionfleet.coefficients`; with `--write` puts that in its place.
+and bytes. CPU seconds are those of the machine's usual speed: what others on it change meanwhile is taken out by the
+time of a fixed piece of work, beside which they are kept. Prints how well the present coefficients fit, then the table
+of `ionfleet.coefficients`; with `--write` puts that in its place.
 """
 
 from __future__ import annotations
@@ -21,18 +22,25 @@ from ionfleet.estimate import drivers, expected
 from ionfleet_simulate.simulation import DEMO, Simulation
 
 LINE_LENGTH = 120
-QUANTITIES = ("cpu_seconds", "reads", "writes", "bytes_in", "bytes_out", "peak_mb")
+CPU = "cpu_seconds"
+QUANTITIES = (CPU, "reads", "writes", "bytes_in", "bytes_out", "peak_mb")
 
 SHAPES = (
     Shape("demo", DEMO, 3774),
     Shape("few formulas", DEMO, 470),
     Shape("tiny", Simulation(width=20, height=20, peaks_per_spectrum=100, matrix_peaks=20, ions=20), 125),
+    Shape(
+        "nothing to see",
+        Simulation(width=24, height=24, peaks_per_spectrum=100, matrix_peaks=20, ions=1, seed=10),
+        60,
+        {"segment_peaks": 600},
+    ),
     Shape("60×60", Simulation(width=60, height=60), 1258),
     Shape(
         "many cuts",
         Simulation(width=60, height=60, peaks_per_spectrum=300, ions=300, seed=2),
         6000,
-        {"sort_task_peaks": 15_000, "segment_peaks": 80_000},
+        {"sort_task_peaks": 4_000, "segment_peaks": 20_000},
     ),
     Shape(
         "110×110",
@@ -46,6 +54,15 @@ SHAPES = (
         Simulation(width=300, height=300, peaks_per_spectrum=50, matrix_peaks=20, ions=40, seed=6),
         600,
         {"sort_task_peaks": 400_000, "segment_peaks": 500_000},
+    ),
+    Shape(
+        "few cuts",
+        Simulation(width=300, height=300, peaks_per_spectrum=130, ions=150, seed=8),
+        1000,
+        {"sort_task_peaks": 14_000_000, "segment_peaks": 30_000_000},
+    ),
+    Shape(
+        "large images", Simulation(width=600, height=600, peaks_per_spectrum=30, matrix_peaks=5, ions=200, seed=9), 400
     ),
     Shape("large", Simulation(width=160, height=160, peaks_per_spectrum=1300, ions=900, seed=7), 2500),
 )
@@ -81,18 +98,20 @@ def fitted(jobs: list[Measured]) -> dict[str, dict[str, dict[str, float]]]:
         there = [job for job in jobs if stage in job.stages and stage in drivers(job.facts)]
         if not there:
             sys.exit(f"No job called {stage}: was its work found in a cache?")
-        table[stage] = {quantity: _fit_quantity(stage, quantity, there) for quantity in QUANTITIES}
+        table[stage] = {quantity: _fit_quantity(stage, quantity, there, usual(jobs)) for quantity in QUANTITIES}
     return table
 
 
-def _fit_quantity(stage: str, quantity: str, jobs: list[Measured]) -> dict[str, float]:
+def _fit_quantity(stage: str, quantity: str, jobs: list[Measured], usual_probe: float) -> dict[str, float]:
     counts = [drivers(job.facts)[stage] for job in jobs]
     names = list(counts[0])
     # Memory is that of one task, which has its part of the work.
     rows = np.array(
         [[each[name] / (each["tasks"] if quantity == "peak_mb" else 1) for name in names] for each in counts]
     )
-    values = np.array([job.stages[stage][quantity] for job in jobs], float)
+    values = np.array(
+        [job.stages[stage][quantity] / (job.probe / usual_probe if quantity == CPU else 1) for job in jobs], float
+    )
     found = fit(rows, values)
     least = 1e-3 * values.max()
     return {
@@ -102,10 +121,15 @@ def _fit_quantity(stage: str, quantity: str, jobs: list[Measured]) -> dict[str, 
     }
 
 
+def usual(jobs: list[Measured]) -> float:
+    """Return how long the fixed piece of work usually took."""
+    return float(np.median([job.probe for job in jobs]))
+
+
 def show_agreement(shape: Shape, job: Measured) -> None:
     """Print what the present table expects of a job whose counts are known, over what was measured."""
     counts = drivers(job.facts)
-    for quantity in ("cpu_seconds", "peak_mb"):
+    for quantity in (CPU, "peak_mb"):
         ratios = [
             f"{stage} {expected(stage, counts[stage])[quantity] / used[quantity]:.2f}"
             for stage, used in job.stages.items()
@@ -114,11 +138,13 @@ def show_agreement(shape: Shape, job: Measured) -> None:
         print(f"{shape.name}, {quantity} expected / measured: {', '.join(ratios)}")
 
 
-def write(table: str) -> None:
-    """Put a table of coefficients in the place of the present one."""
+def write(table: str, probe: float) -> None:
+    """Put a table of coefficients, and the time of the fixed piece of work, in the place of the present ones."""
     path = Path(str(present.__file__))
-    head = path.read_text().partition("COEFFICIENTS: ")[0]
-    path.write_text(f"{head}COEFFICIENTS: dict[str, dict[str, dict[str, float]]] = {table}\n")
+    head = path.read_text().partition("PROBE_SECONDS = ")[0]
+    note = '"""CPU seconds of a fixed piece of work (`bench/speed.py`) on the machine of these coefficients."""'
+    kept = f"PROBE_SECONDS = {probe:.3g}\n{note}\n\n"
+    path.write_text(f"{head}{kept}COEFFICIENTS: dict[str, dict[str, dict[str, float]]] = {table}\n")
 
 
 def rendered(table: dict[str, dict[str, dict[str, float]]]) -> str:
@@ -150,7 +176,7 @@ def main() -> None:
     table = rendered(fitted(jobs))
     print("COEFFICIENTS =", table)
     if arguments.write:
-        write(table)
+        write(table, usual(jobs))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from speed import probe
+
 from ionfleet.colocalization import most_compared
 from ionfleet.databases import bundled_database
 from ionfleet.estimate import Deployment, PlanFacts
@@ -40,12 +42,16 @@ class Shape:
 
 @dataclass(frozen=True)
 class Measured:
-    """A job that was planned and run: the plan, its facts with what came true, and what its stages used."""
+    """A job that was planned and run: the plan, its facts with what came true, and what its stages used.
+
+    `probe` is how slow the machine was meanwhile (`speed.probe`).
+    """
 
     plan: Plan
     expected: PlanFacts
     facts: PlanFacts
     summary: Mapping[str, Any]
+    probe: float
 
     @property
     def stages(self) -> dict[str, dict[str, float]]:
@@ -68,10 +74,11 @@ def measured(shape: Shape, folder: Path, deployment: Deployment) -> Measured:
         command += ["--plan", f"{key}={value}"]
     # Whatever a user of this machine keeps in caches is not found there.
     environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
+    before = probe()
     subprocess.run(list(map(str, command)), check=True, env=environment, stdout=subprocess.DEVNULL)
     summary = json.loads((folder / "results" / "summary.json").read_bytes())
     expected = facts_of(plan)
-    return Measured(plan, expected, _came_true(expected, summary), summary)
+    return Measured(plan, expected, _came_true(expected, summary), summary, (before + probe()) / 2)
 
 
 def write_database(path: Path, formulas: int) -> Path:

@@ -37,6 +37,9 @@ CENTROID_STEP = 1.00335
 USUAL_SPAN = 900.0
 """Range of m/z (Da) that is taken where no spectrum was sampled."""
 
+BUFFERED_VALUES = 1 << 24
+"""Of the pictures that are compared, how many values at most are in memory in another form than for the comparison."""
+
 SHOWN_SHARE = 0.15
 """Of the targets, how many at most are taken to be annotated, and so to get images, where no spectrum was sampled."""
 
@@ -247,6 +250,7 @@ LOCAL = Machine(
 def drivers(facts: PlanFacts) -> Drivers:
     """Return what the use of each stage grows with; a stage with nothing to do is left out."""
     images = facts.shown * facts.peaks
+    read = facts.points * times_read(facts.annotate_tasks, facts.span, facts.peaks)
     found: Drivers = {
         "plan": {"tasks": 1, "spectra": facts.spectra, "imzml": facts.imzml_bytes, "formulas": facts.formulas},
         "launch": {"tasks": 1},
@@ -266,7 +270,8 @@ def drivers(facts: PlanFacts) -> Drivers:
         },
         "annotate": {
             "tasks": facts.annotate_tasks,
-            "read": facts.points * times_read(facts.annotate_tasks, facts.span, facts.peaks),
+            "read": read,
+            "kept": min(read, facts.hits),
             "ions": facts.ions,
             "hits": facts.hits,
             "rows": facts.annotate_tasks * facts.spectra,
@@ -277,8 +282,10 @@ def drivers(facts: PlanFacts) -> Drivers:
             "ions": facts.ions,
             "spectra": facts.spectra,
             "segments": facts.annotate_tasks,
+            "opened": min(facts.annotate_tasks, facts.compared),
             "shown": facts.shown,
             "values": facts.compared * facts.pixels,
+            "buffered": min(facts.compared * facts.pixels, BUFFERED_VALUES),
             "products": facts.compared**2 * facts.pixels,
         },
         "render": {"tasks": facts.render_tasks, "images": images, "pixels": images * facts.pixels},
