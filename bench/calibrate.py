@@ -109,9 +109,8 @@ def _fit_quantity(stage: str, quantity: str, jobs: list[Measured], usual_probe: 
     rows = np.array(
         [[each[name] / (each["tasks"] if quantity == "peak_mb" else 1) for name in names] for each in counts]
     )
-    values = np.array(
-        [job.stages[stage][quantity] / (job.probe / usual_probe if quantity == CPU else 1) for job in jobs], float
-    )
+    slower = [job.probe / usual_probe if quantity == CPU else 1 for job in jobs]
+    values = np.array([job.stages[stage][quantity] for job in jobs], float) / slower
     found = fit(rows, values)
     least = 1e-3 * values.max()
     return {
