@@ -13,3 +13,9 @@ def no_cache_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("caches")))
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with the longest tests first, so that none of them is left alone at the end."""
+    long = {item.path for item in items if item.get_closest_marker("campaign")}
+    items.sort(key=lambda item: item.path not in long)

@@ -186,7 +186,7 @@ def test_a_queue_has_its_message_handled_however_often_lambda_fails(counter, sta
     seed = next(seed for seed in range(100) if Faults(seed, {kind: 0.5}).strike(kind, "Counter") is not None)
     cloud = start(counter, faults=Faults(seed, {kind: 0.5}))
     send(cloud)
-    cloud.wait_idle(20)
+    cloud.wait_idle(60)
     struck = len(start.observed(FaultInjected))
     assert struck >= 1
     assert len(keys(cloud)) == (struck + 1 if kind == Kind.CALL_UNANSWERED else 1)
@@ -195,7 +195,7 @@ def test_a_queue_has_its_message_handled_however_often_lambda_fails(counter, sta
 def test_a_message_is_delivered_twice_at_once_and_leaves_the_queue(counter, start):
     cloud = start(counter, faults=always(Kind.MESSAGE_DUPLICATED))
     send(cloud)
-    cloud.wait_idle(20)
+    cloud.wait_idle(60)
     one, two = (key.split("/") for key in keys(cloud))
     assert one[0] == two[0]
     assert one[1] != two[1]
@@ -206,7 +206,7 @@ def test_a_message_that_is_not_deleted_comes_again_until_it_is_a_dead_letter(cou
     counter.queue("Dead").queue("Queue", VisibilityTimeout=60, RedrivePolicy=redrive)
     cloud = start(counter, faults=always(Kind.MESSAGE_KEPT))
     send(cloud)
-    cloud.wait_idle(20)
+    cloud.wait_idle(60)
     assert len(keys(cloud)) == 2
     assert len(start.observed(DeadLetter)) == 1
 
@@ -224,7 +224,7 @@ def test_events_come_twice_and_late_on_the_clouds_clock(counter, start):
         cloud.wait_idle(0.5)
     assert keys(cloud) == ["in/a"]
     cloud.in_loop(lambda: clock.advance(900))
-    cloud.wait_idle(20)
+    cloud.wait_idle(60)
     assert len(keys(cloud)) == 3
 
 
@@ -233,7 +233,7 @@ def test_a_throttled_service_gets_its_call_again(counter, start):
     counter.rule("Rule", CREATED, "Queue")
     cloud = start(counter, faults=Faults(seed, {Kind.THROTTLED: 0.8}))
     cloud.client("s3").put_object(Bucket=cloud.outputs["Bucket"], Key="in/a", Body=b"")
-    cloud.wait_idle(20)
+    cloud.wait_idle(60)
     assert len(start.observed(FaultInjected)) >= 2
     assert len(keys(cloud)) == 2
 
