@@ -129,15 +129,12 @@ def test_a_job_is_stopped_and_tried_again(user: User) -> None:
     # Thousands of formulas take long enough to be stopped.
     job = drop(user.dataset, "datasets/dropped/", databases=["ionfleet-core"], polarity="positive")
 
-    def cancelled(execution: str) -> Callable[[], bool]:
-        def look() -> bool:
-            done = CliRunner().invoke(application, ["cancel", job, "--reason", "mistaken"])
-            assert done.exit_code == 0 or "has not begun" in done.output, done.output
-            return f"{execution} is ABORTED" in done.output
+    def cancelled() -> bool:
+        done = CliRunner().invoke(application, ["cancel", job, "--reason", "mistaken"])
+        assert done.exit_code == 0 or "has not begun" in done.output, done.output
+        return f"{job} is ABORTED" in done.output
 
-        return look
-
-    until(cancelled(job))
+    until(cancelled)
     listed = user("jobs")
     assert re.search(rf"{job} +tissue +ABORTED", listed)
     assert "mistaken" in listed
@@ -148,7 +145,8 @@ def test_a_job_is_stopped_and_tried_again(user: User) -> None:
     own = find_deployment(Address()).buckets.input.get("datasets/dropped/tissue.job.json")
     assert own is None, "the folder's configuration would not count any more"
     assert "only a job that ended in failure" in user("redrive", job, code=1)
-    until(cancelled(f"{job}-2"))
+    user("watch", job)
+    assert re.search(rf"{job}-2 +tissue +SUCCEEDED", user("jobs"))
 
 
 def test_a_job_that_may_not_cost_so_much_is_refused_with_its_estimate(user: User) -> None:
