@@ -13,7 +13,7 @@ import { Help, openHelp } from "./help";
 import { type Annotation, type Job, openJob } from "./job";
 import { Nothing } from "./nothing";
 import { openOptical, optical } from "./optical";
-import { followAddress, state, type Tab, update } from "./state";
+import { barOf, followAddress, replaced, state, type Tab, update } from "./state";
 import { Table } from "./table";
 import { ThemeButton } from "./theme";
 import { Viewer } from "./viewer";
@@ -48,7 +48,7 @@ function Annotations({ job }: { job: Job }) {
   const filter = filterOf(state.value);
   const rows = useMemo(() => sorted(filtered(job.annotations, filter), sort, descending), [...Object.values(filter), sort, descending]);
   const chosen = job.byId.get(ion) ?? rows[0] ?? null;
-  const choose = (annotation: Annotation) => update({ ion: annotation.id, range: null });
+  const choose = (annotation: Annotation) => update({ ion: annotation.id, range: replaced(state.peek().range, barOf(null), null) });
   const shown = chosen || optical.value || channels.some((id) => job.byId.has(id));
   return (
     <main class="annotations">

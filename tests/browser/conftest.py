@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import png
@@ -94,6 +94,12 @@ def job() -> SmallJob:
     ions = planted(databases, small.plan().configuration.ions, 2, share=0.9)
     spectra = dataset(1, width=12, height=9, ions=ions)
     return SmallJob(spectra, databases, CONFIGURATION).run()
+
+
+@pytest.fixture(scope="session")
+def rows(job: SmallJob) -> list[dict[str, Any]]:
+    """Return the annotations in the order of the page."""
+    return job.table("annotations.parquet").sort_by([("fdr", "ascending"), ("msm", "descending")]).to_pylist()
 
 
 @pytest.fixture(scope="session")
