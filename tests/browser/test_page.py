@@ -430,6 +430,18 @@ class TestPage:
         for part in (HOSTILE, "submitter › first name", "Ada", "brain, liver", "Lambda", "M − C + ¹³C − H₂O + Na"):
             assert part in text
 
+    def test_stages_that_are_not_entered_have_the_billed_time_of_their_calls(self, show: Show) -> None:
+        page = show("tab=dataset")
+        table = page.get_by_role("region", name="Time and money by stage")
+        plan, sort = (table.get_by_role("row", name=name) for name in ("plan", "sort"))
+        time = plan.get_by_role("cell").first
+        assert time.inner_text() == "4.5 s*"
+        note = page.locator(f"#{time.get_attribute('aria-describedby')}")
+        assert note.inner_text().startswith("* Billed time")
+        assert "*" not in sort.inner_text()
+        widths = [row.locator(".bar").bounding_box()["width"] for row in (plan, sort)]
+        assert widths[0] / widths[1] == pytest.approx(4.5 / 8, rel=0.05)
+
     def test_names_of_others_start_nothing(self, show: Show) -> None:
         page = show(ALL)
         page.get_by_role("combobox", name="Database").select_option(HOSTILE)
