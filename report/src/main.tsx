@@ -15,7 +15,7 @@ import { Nothing } from "./nothing";
 import { openOptical, optical } from "./optical";
 import { barOf, followAddress, replaced, state, type Tab, update } from "./state";
 import { Table } from "./table";
-import { ThemeButton } from "./theme";
+import { showRemembered, ThemeButton } from "./theme";
 import { Viewer } from "./viewer";
 
 const TABS: [Tab, string][] = [["annotations", "Annotations"], ["dataset", "Dataset"]];
@@ -91,8 +91,9 @@ function Problem({ message }: { message: string }) {
   );
 }
 
-const root = document.getElementById("page");
-if (root) {
+function start(): void {
+  const root = document.getElementById("page");
+  if (!root) return;
   openJob()
     .then((job) => {
       document.title = `${job.summary.dataset.name} · Ionfleet`;
@@ -106,3 +107,7 @@ if (root) {
       render(<Problem message={error instanceof Error ? error.message : String(error)} />, root);
     });
 }
+
+// The script stands in the head: the colours are there before anything is painted, the rest waits for the document.
+showRemembered();
+addEventListener("DOMContentLoaded", start);

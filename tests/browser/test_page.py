@@ -22,6 +22,15 @@ from ..unit.small_jobs import SmallJob
 from .conftest import HOSTILE, picture
 from .looking import ALL, Show, column, counted, drawn, identity, image_of, saved_picture, spelled, walked_to
 
+EARLY = """new MutationObserver(() => {
+  if (document.getElementById("page")) window.early ??= document.documentElement.dataset.theme ?? "none";
+}).observe(document, { childList: true, subtree: true })"""
+"""Notes which colours there are when there is something to show."""
+REFUSED = """Object.defineProperty(window, "localStorage", {
+  get() { throw new DOMException("Access is denied", "SecurityError") },
+})"""
+"""Makes the browser one that lets pages keep nothing."""
+
 
 class QuietHandler(SimpleHTTPRequestHandler):
     """Serves a folder without a word."""
@@ -484,3 +493,20 @@ class TestPage:
         light = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.get_by_role("button", name="Dark colours").click()
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+
+    def test_the_colours_that_were_chosen_are_there_again_before_anything_is_shown(self, show: Show) -> None:
+        page = show()
+        page.add_init_script(EARLY)
+        for wanted, button in (("dark", "Dark colours"), ("light", "Light colours")):
+            page.get_by_role("button", name=button).click()
+            page.reload()
+            page.wait_for_selector("[role=grid]")
+            assert page.evaluate("window.early") == wanted
+            assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == wanted
+
+    def test_colours_turn_dark_where_the_browser_keeps_nothing(self, show: Show) -> None:
+        page = show()
+        page.add_init_script(REFUSED)
+        page.reload()
+        page.get_by_role("button", name="Dark colours").click()
+        assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
