@@ -8,10 +8,17 @@ const PARTS: [string, string][] = [
   ["compute", "Lambda"], ["requests", "S3 requests"], ["transitions", "transitions"], ["logs", "logs"], ["storage", "storage"],
 ];
 
+/** What stands for the time of stages that the state machine does not enter. */
+const BILLED = "Billed time of the calls, the assumed start of cold ones included: the state machine, which times the others, does not enter these stages.";
+const NOTE = "billed-time";
+
+const isBilled = ({ seconds, billed_seconds: billed }: StageAccount): boolean => seconds === undefined && billed !== undefined;
+const timeOf = ({ seconds, billed_seconds: billed }: StageAccount): number | undefined => seconds ?? billed;
+
 export function Costs({ summary }: { summary: Summary }) {
   const { cost, seconds } = summary;
   const stages = Object.entries(summary.stages);
-  const longest = Math.max(0, ...stages.map(([, stage]) => stage.seconds ?? 0));
+  const longest = Math.max(0, ...stages.map(([, stage]) => timeOf(stage) ?? 0));
   return (
     <>
       <p>
@@ -36,17 +43,19 @@ export function Costs({ summary }: { summary: Summary }) {
           </tfoot>
         </table>
       </div>
+      {stages.some(([, stage]) => isBilled(stage)) && <p id={NOTE} class="note"><span aria-hidden="true">* </span>{BILLED}</p>}
     </>
   );
 }
 
 function Stage({ name, stage, longest }: { name: string; stage: StageAccount; longest: number }) {
-  const { seconds, invocations, peak_mb: peak, parts, usd } = stage;
+  const [seconds, billed] = [timeOf(stage), isBilled(stage)];
+  const { invocations, peak_mb: peak, parts, usd } = stage;
   return (
     <tr>
       <th scope="row">{name}</th>
-      <td>{seconds === undefined ? "–" : duration(seconds)}</td>
-      <td class="bar-cell">{seconds !== undefined && <span class="bar" style={{ width: `${longest ? (100 * seconds) / longest : 0}%` }} />}</td>
+      <td title={billed ? BILLED : undefined} aria-describedby={billed ? NOTE : undefined}>{seconds === undefined ? "–" : duration(seconds)}{billed && <sup aria-hidden="true">*</sup>}</td>
+      <td class="bar-cell">{seconds !== undefined && <span class={billed ? "bar billed" : "bar"} style={{ width: `${longest ? (100 * seconds) / longest : 0}%` }} />}</td>
       <td>{invocations === undefined ? "–" : count(invocations)}</td>
       <td>{peak ? `${count(peak)} MB` : "–"}</td>
       {PARTS.map(([key]) => <td key={key}>{dollars(parts?.[key] ?? 0)}</td>)}

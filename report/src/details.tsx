@@ -8,9 +8,8 @@ import { linkOf } from "./links";
 import { CHANNELS, css } from "./maps";
 import { Formula, intensity, Ion, ionText, modifierText, percent } from "./notation";
 import { Pattern } from "./pattern";
-import { state, update } from "./state";
+import { fillChannel, state } from "./state";
 import { IonThumbnail } from "./thumbnail";
-import { replaced } from "./viewer";
 
 interface Props {
   job: Job;
@@ -62,7 +61,7 @@ export function Heading({ job, annotation }: { job: Job; annotation: Annotation 
         {CHANNELS.map(({ name, colour }, place) => {
           const pressed = channels[place] === annotation.id;
           return (
-            <button key={name} type="button" class="channel" aria-pressed={pressed} aria-label={`Show in ${name}`} title={`Show in ${name}`} style={{ "--colour": css(colour) }} onClick={() => update({ channels: replaced(place, pressed ? "" : annotation.id) })} />
+            <button key={name} type="button" class="channel" aria-pressed={pressed} aria-label={`Show in ${name}`} title={`Show in ${name}`} style={{ "--colour": css(colour) }} onClick={() => fillChannel(place, pressed ? "" : annotation.id)} />
           );
         })}
       </div>

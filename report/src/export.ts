@@ -3,7 +3,7 @@
 import { fileName, saveFile } from "./files";
 import { inverse, type Matrix, type Placement, scaleBar, type Size } from "./geometry";
 import type { Dataset } from "./job";
-import { coloursOf, css, type Rgb } from "./maps";
+import { css, type Rgb } from "./maps";
 import { intensity } from "./notation";
 import { openPicture, optical } from "./optical";
 import { canvasOf, type Range } from "./picture";
@@ -16,11 +16,11 @@ export interface Frame {
   place: Placement;
 }
 
-/** An ion of the picture: in a colour map, or in one colour. */
+/** An ion of the picture: in a colour map, or, as a channel, in one colour. */
 export interface Legend {
   name: string;
   range: Range;
-  map: string;
+  colours: Rgb[];
   colour: Rgb | null;
 }
 
@@ -98,12 +98,11 @@ function drawLegends(context: CanvasRenderingContext2D, legends: Legend[], { wid
 
 const BAR = 160;
 
-function drawColours(context: CanvasRenderingContext2D, { map, range }: Legend, right: number, top: number): void {
-  const table = coloursOf(map);
+function drawColours(context: CanvasRenderingContext2D, { colours, range }: Legend, right: number, top: number): void {
   const high = intensity(range.high);
   const start = Math.round(right - context.measureText(high).width) - 8 - BAR;
   for (let place = 0; place < BAR; place++) {
-    context.fillStyle = css(table[Math.round((place / (BAR - 1)) * 255)] ?? [0, 0, 0]);
+    context.fillStyle = css(colours[Math.round((place / (BAR - 1)) * 255)] ?? [0, 0, 0]);
     context.fillRect(start + place, top, 1, 12);
   }
   context.fillStyle = "#fff";

@@ -5,7 +5,7 @@ const KEYS: [string, string][] = [
   ["Page ↑ ↓, Home, End", "further through the ions"],
   ["/", "search for a molecule, formula or ion"],
   ["+ − 0", "zoom, and show the whole image (on the image)"],
-  ["← ↑ → ↓", "move the pixel that is read out (on the image), or the end of the colour bar (on its handle)"],
+  ["← ↑ → ↓", "move the pixel that is read out (on the image), or the end of a colour bar (on its handle)"],
   ["Shift and ← ↑ → ↓", "move the view (on the image)"],
   ["double click, wheel, drag", "show the whole image, zoom, move"],
   ["?", "this list"],

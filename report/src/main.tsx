@@ -13,9 +13,9 @@ import { Help, openHelp } from "./help";
 import { type Annotation, type Job, openJob } from "./job";
 import { Nothing } from "./nothing";
 import { openOptical, optical } from "./optical";
-import { followAddress, state, type Tab, update } from "./state";
+import { barOf, followAddress, replaced, state, type Tab, update } from "./state";
 import { Table } from "./table";
-import { ThemeButton } from "./theme";
+import { showRemembered, ThemeButton } from "./theme";
 import { Viewer } from "./viewer";
 
 const TABS: [Tab, string][] = [["annotations", "Annotations"], ["dataset", "Dataset"]];
@@ -48,7 +48,7 @@ function Annotations({ job }: { job: Job }) {
   const filter = filterOf(state.value);
   const rows = useMemo(() => sorted(filtered(job.annotations, filter), sort, descending), [...Object.values(filter), sort, descending]);
   const chosen = job.byId.get(ion) ?? rows[0] ?? null;
-  const choose = (annotation: Annotation) => update({ ion: annotation.id, range: null });
+  const choose = (annotation: Annotation) => update({ ion: annotation.id, range: replaced(state.peek().range, barOf(null), null) });
   const shown = chosen || optical.value || channels.some((id) => job.byId.has(id));
   return (
     <main class="annotations">
@@ -91,8 +91,9 @@ function Problem({ message }: { message: string }) {
   );
 }
 
-const root = document.getElementById("page");
-if (root) {
+function start(): void {
+  const root = document.getElementById("page");
+  if (!root) return;
   openJob()
     .then((job) => {
       document.title = `${job.summary.dataset.name} · Ionfleet`;
@@ -106,3 +107,7 @@ if (root) {
       render(<Problem message={error instanceof Error ? error.message : String(error)} />, root);
     });
 }
+
+// The script stands in the head: the colours are there before anything is painted, the rest waits for the document.
+showRemembered();
+addEventListener("DOMContentLoaded", start);

@@ -7,7 +7,8 @@ import type { Range } from "./picture";
 
 export type Tab = "annotations" | "dataset";
 export type Unit = "ppm" | "Da";
-export type Channels = [string, string, string];
+/** Ends of colour bars, null where a bar has those of its ion: first the chosen ion's bar, then those of the channels. */
+export type Ends = (Range | null)[];
 
 /** The choice of ions that are not modified. */
 export const NONE = "none";
@@ -32,11 +33,12 @@ export interface State {
   clip: boolean;
   tic: boolean;
   mask: boolean;
-  /** Ends of the colour bar that hold for every ion; null where each ion has its own. */
-  locked: [number, number] | null;
-  /** Ends of the colour bar that were dragged for the chosen ion. */
-  range: Range | null;
-  channels: Channels;
+  /** Ends that hold for whichever ion a bar is of. */
+  locked: Ends;
+  /** Ends that were dragged for the ion that a bar is of now. */
+  range: Ends;
+  /** The ids of the channels' ions; empty where a channel has none. */
+  channels: string[];
   /** Zoom (1 shows the whole image) and the image's pixel in the middle. */
   view: [number, number, number] | null;
   /** Where the job's optical image was placed by hand. */
@@ -67,8 +69,8 @@ export const INITIAL: State = {
   clip: true,
   tic: false,
   mask: true,
-  locked: null,
-  range: null,
+  locked: [null, null, null, null],
+  range: [null, null, null, null],
   channels: ["", "", ""],
   view: null,
   placed: null,
@@ -82,6 +84,23 @@ export const state = signal<State>(readAddress());
 
 export function update(change: Partial<State>): void {
   state.value = { ...state.peek(), ...change };
+}
+
+/** A list with another value in one of its places. */
+export const replaced = <T,>(list: T[], place: number, value: T): T[] => list.map((each, other) => (other === place ? value : each));
+
+/** The place of a channel's bar, or that of the chosen ion, which has no channel. */
+export const barOf = (channel: number | null): number => (channel === null ? 0 : channel + 1);
+
+/** Put an ion into a channel, or none: the ends that were dragged for the last one go, locked ones stay. */
+export function fillChannel(channel: number, id: string): void {
+  const { channels, range } = state.peek();
+  update({ channels: replaced(channels, channel, id), range: replaced(range, barOf(channel), null) });
+}
+
+/** Show one ion again. */
+export function emptyChannels(): void {
+  update({ channels: INITIAL.channels, range: state.peek().range.map((ends, bar) => (bar === barOf(null) ? ends : null)) });
 }
 
 /** Follow the address when it is edited, and keep it as the state is; `score` is the column of what ranks the annotations. */
@@ -102,6 +121,11 @@ function numbers(text: string, count: number): number[] | null {
   return found.length === count && found.every(Number.isFinite) ? found : null;
 }
 
+function rangeIn(text: string): Range | null {
+  const [low, high] = numbers(text, 2) ?? [];
+  return low === undefined || high === undefined ? null : { low, high };
+}
+
 function readAddress(): State {
   const given = new URLSearchParams(location.hash.slice(1));
   const read = { ...INITIAL } as Record<string, unknown>;
@@ -114,17 +138,13 @@ function readAddress(): State {
 }
 
 function readValue(name: string, text: string, standard: unknown): unknown {
-  if (name === "locked") return numbers(text, 2);
   if (name === "view") return numbers(text, 3);
   if (name === "placed") {
     const cells = numbers(text, 9);
     return cells && [cells.slice(0, 3), cells.slice(3, 6), cells.slice(6)];
   }
-  if (name === "range") {
-    const ends = numbers(text, 2);
-    return ends && { low: ends[0], high: ends[1] };
-  }
-  if (name === "channels") return [0, 1, 2].map((place) => text.split("~")[place] ?? "");
+  if (name === "locked" || name === "range") return INITIAL[name].map((_, bar) => rangeIn(text.split("~")[bar] ?? ""));
+  if (name === "channels") return INITIAL.channels.map((_, channel) => text.split("~")[channel] ?? "");
   if (Array.isArray(standard)) return text.split(",").filter(Boolean);
   if (typeof standard === "boolean") return text === "1";
   if (typeof standard === "number") return Number.isFinite(Number(text)) ? Number(text) : standard;
@@ -140,10 +160,15 @@ function writeAddress(shown: State): string {
   return written.toString();
 }
 
+const short = (value: number): number => Number(value.toPrecision(8));
+
 function writeValue(name: string, value: unknown): string {
   if (typeof value === "boolean") return value ? "1" : "0";
-  if (name === "placed" && value) return (value as Matrix).flat().map((cell) => Number(cell.toPrecision(8))).join(",");
+  if (name === "placed" && value) return (value as Matrix).flat().map(short).join(",");
+  if (name === "locked" || name === "range") {
+    const bars = (value as Ends).map((ends) => (ends ? `${short(ends.low)},${short(ends.high)}` : ""));
+    return bars.join("~").replace(/~+$/, "");
+  }
   if (Array.isArray(value)) return value.join(name === "channels" ? "~" : ",");
-  if (name === "range" && value) return Object.values(value).join(",");
   return value === null ? "" : String(value);
 }

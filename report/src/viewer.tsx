@@ -15,9 +15,9 @@ import { optical } from "./optical";
 import { OpticalTools } from "./opticaltools";
 import { type Layer, normalised, paint, rampOf, type Range, rangeOf } from "./picture";
 import { Stage } from "./stage";
-import { type State, state, update } from "./state";
+import { barOf, emptyChannels, fillChannel, INITIAL, replaced, type State, state, update } from "./state";
 
-interface Shown {
+interface Opened {
   annotation: Annotation;
   /** Of a colour channel, null for an ion in a colour map. */
   channel: number | null;
@@ -25,6 +25,8 @@ interface Shown {
   range: Range;
   highest: number;
 }
+
+type Shown = Opened & Layer;
 
 /** What the stage is to show: the channels that have an ion, or else the chosen ion. */
 function wanted(job: Job, chosen: Annotation | null, shown: State): { annotation: Annotation; channel: number | null }[] {
@@ -35,7 +37,7 @@ function wanted(job: Job, chosen: Annotation | null, shown: State): { annotation
   return channels.length || !chosen ? channels : [{ annotation: chosen, channel: null }];
 }
 
-async function open(job: Job, ions: ReturnType<typeof wanted>, shown: State): Promise<Shown[]> {
+async function open(job: Job, ions: ReturnType<typeof wanted>, shown: State): Promise<Opened[]> {
   return Promise.all(
     ions.map(async ({ annotation, channel }) => {
       const raw = await openImage(job, annotation);
@@ -45,27 +47,28 @@ async function open(job: Job, ions: ReturnType<typeof wanted>, shown: State): Pr
   );
 }
 
+/** An ion in its colours, between the ends that its bar has or else its own. */
+function coloured(opened: Opened, { locked, range, map }: State): Shown {
+  const bar = barOf(opened.channel);
+  const colours = opened.channel === null ? coloursOf(map) : rampOf(opened.channel);
+  return { ...opened, range: locked[bar] ?? range[bar] ?? opened.range, colours };
+}
+
 export function Viewer({ job, chosen }: { job: Job; chosen: Annotation | null }) {
   const shown = state.value;
   const [stage, size] = useSize<HTMLDivElement>();
   const ions = wanted(job, chosen, shown);
   const key = JSON.stringify([ions.map((each) => [each.annotation.id, each.channel]), shown.clip, shown.tic]);
   const loaded = useLoaded(key, () => open(job, ions, shown));
-  const images = ions.length ? (loaded.value ?? []) : [];
-  const single = images.length === 1 && images[0]?.channel === null ? images[0] : null;
-  const range = single && (shown.locked ? { low: shown.locked[0], high: shown.locked[1] } : (shown.range ?? single.range));
-  const layers = images.map((each): Layer => {
-    const colours = each.channel === null ? coloursOf(shown.map) : rampOf(each.channel);
-    return { image: each.image, range: range ?? each.range, colours };
-  });
-  const solid = () => (layers.length ? paint(layers, job.dataset, { mask: true, opacity: 1, follow: false }) : null);
+  const images = ions.length ? (loaded.value ?? []).map((each) => coloured(each, shown)) : [];
+  const solid = () => (images.length ? paint(images, job.dataset, { mask: true, opacity: 1, follow: false }) : null);
   const look = { mask: shown.mask, opacity: shown.ionOpacity, follow: Boolean(optical.value) && shown.follow };
-  const drawn = [ions.length && loaded.key, shown.map, range?.low, range?.high, ...Object.values(look)];
-  const picture = useMemo(() => (layers.length ? paint(layers, job.dataset, look) : null), drawn);
+  const drawn = [ions.length && loaded.key, shown.map, JSON.stringify(images.map(({ range }) => range)), ...Object.values(look)];
+  const picture = useMemo(() => (images.length ? paint(images, job.dataset, look) : null), drawn);
   const [problem, setProblem] = useState("");
   const save = (frame: Frame) => {
     if (!picture) return;
-    savePicture(job.dataset, picture, frame, legends(images, range, shown.map)).then(
+    savePicture(job.dataset, picture, frame, legends(images)).then(
       () => setProblem(""),
       (error: unknown) => setProblem(error instanceof Error ? error.message : String(error)),
     );
@@ -73,37 +76,50 @@ export function Viewer({ job, chosen }: { job: Job; chosen: Annotation | null })
   return (
     <section class="viewer" aria-labelledby="viewer-title">
       <h3 id="viewer-title" class="visually-hidden">Ion image</h3>
-      <Tools single={Boolean(single)}>
+      <Tools single={images[0]?.channel === null}>
         <OpticalTools job={job} solid={solid} />
         {picture && <Save onWhole={() => save(wholeFrame(job.dataset))} onView={() => save(viewFrame(size, placed(size, job.dataset, shown.view)))} />}
       </Tools>
       <div class="stage-row">
         <Stage node={stage} size={size} dataset={job.dataset} picture={picture} label={describeImage(images, job)} describe={(place) => describe(images, place, job)} busy={loaded.key !== key} />
-        {single && range && (
-          <ColourBar
-            map={shown.map}
-            range={range}
-            highest={single.highest}
-            locked={Boolean(shown.locked)}
-            onRange={(next) => update(shown.locked ? { locked: [next.low, next.high] } : { range: next })}
-            onLock={(lock) => update(lock ? { locked: [range.low, range.high] } : { locked: null, range })}
-            onReset={shown.locked || shown.range ? () => update({ locked: null, range: null }) : null}
-          />
+        {images.length > 0 && (
+          <div class={images.length > 1 ? "bars several" : "bars"}>{images.map((each) => <Bar key={barOf(each.channel)} image={each} />)}</div>
         )}
       </div>
       {(loaded.error || problem) && <p class="problem" role="alert">{loaded.error || problem}</p>}
-      <Channels job={job} images={images} />
+      <Channels job={job} />
     </section>
   );
 }
 
+/** The colour bar of an ion. */
+function Bar({ image: { channel, colours, range, highest } }: { image: Shown }) {
+  const shown = state.value;
+  const bar = barOf(channel);
+  const locked = Boolean(shown.locked[bar]);
+  const set = (ends: Range | null, lock: boolean) =>
+    update({ locked: replaced(shown.locked, bar, lock ? ends : null), range: replaced(shown.range, bar, lock ? null : ends) });
+  return (
+    <ColourBar
+      channel={channel === null ? "" : (CHANNELS[channel]?.name ?? "")}
+      colours={colours}
+      range={range}
+      highest={highest}
+      locked={locked}
+      onRange={(next) => set(next, locked)}
+      onLock={(lock) => set(range, lock)}
+      onReset={locked || shown.range[bar] ? () => set(null, false) : null}
+    />
+  );
+}
+
 /** What a saved picture says of its ions. */
-function legends(images: Shown[], range: Range | null, map: string): Legend[] {
-  return images.map((each) => ({
-    name: ionLetters(each.annotation),
-    range: range ?? each.range,
-    map,
-    colour: each.channel === null ? null : (CHANNELS[each.channel]?.colour ?? null),
+function legends(images: Shown[]): Legend[] {
+  return images.map(({ annotation, channel, range, colours }) => ({
+    name: ionLetters(annotation),
+    range,
+    colours,
+    colour: channel === null ? null : (CHANNELS[channel]?.colour ?? null),
   }));
 }
 
@@ -137,7 +153,7 @@ function isSampled(job: Job, place: number): boolean {
 function Tools({ single, children }: { single: boolean; children: ComponentChildren }) {
   const shown = state.value;
   const toggle = (name: "clip" | "tic" | "mask", label: string, hint: string) => (
-    <button type="button" aria-pressed={shown[name]} title={hint} onClick={() => update({ [name]: !shown[name], range: null })}>
+    <button type="button" aria-pressed={shown[name]} title={hint} onClick={() => update({ [name]: !shown[name], range: INITIAL.range })}>
       {label}
     </button>
   );
@@ -169,34 +185,25 @@ function Save({ onWhole, onView }: { onWhole: () => void; onView: () => void }) 
   );
 }
 
-/** The ions of the colour channels, each with its range, and a way to take it out. */
-function Channels({ job, images }: { job: Job; images: Shown[] }) {
+/** The ions of the colour channels, each with a way to take it out. */
+function Channels({ job }: { job: Job }) {
   const { channels } = state.value;
   if (!channels.some((id) => job.byId.has(id))) return null;
   return (
     <ul class="channels" aria-label="Colour channels">
       {CHANNELS.map(({ name, colour }, place) => {
         const annotation = job.byId.get(channels[place] ?? "");
-        const image = images.find((each) => each.channel === place);
         return (
           annotation && (
             <li key={name}>
               <span class="dot" style={{ background: css(colour) }} />
               <Ion annotation={annotation} />
-              <span class="quiet">{image && `0 – ${intensity(image.range.high)}`}</span>
-              <button type="button" class="small" aria-label={`Take ${ionText(annotation)} out of ${name}`} onClick={() => update({ channels: replaced(place, "") })}>✕</button>
+              <button type="button" class="small" aria-label={`Take ${ionText(annotation)} out of ${name}`} onClick={() => fillChannel(place, "")}>✕</button>
             </li>
           )
         );
       })}
-      <li><button type="button" class="small" onClick={() => update({ channels: ["", "", ""] })}>Back to one ion</button></li>
+      <li><button type="button" class="small" onClick={emptyChannels}>Back to one ion</button></li>
     </ul>
   );
-}
-
-/** The channels with another ion in one of them. */
-export function replaced(place: number, id: string): [string, string, string] {
-  const next: [string, string, string] = [...state.peek().channels];
-  next[place] = id;
-  return next;
 }

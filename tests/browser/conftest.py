@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import png
@@ -19,6 +19,7 @@ from ionfleet.databases import Database
 from ionfleet.report.optical import optical_script
 from ionfleet.report.scripts import OPTICAL
 from ionfleet.stages.status import Outcome, Reporter, conclude
+from ionfleet.telemetry import Invocation, record
 
 from ..unit.memory_cloud import after
 from ..unit.small_jobs import FORMULAS, SmallJob, database, dataset, planted
@@ -37,6 +38,7 @@ CONFIGURATION = {
     "optical_image": "section.png",
     "transform": TRANSFORM,
 }
+PLAN = Invocation("plan", 0, 2500, 1024, 100, 0, 0, 0, 0, cold=True, request_id="r")
 STAGES = {"sort": "2026-05-04T12:00:01.000Z", "render": "2026-05-04T12:00:09.000Z"}
 
 
@@ -97,6 +99,12 @@ def job() -> SmallJob:
 
 
 @pytest.fixture(scope="session")
+def rows(job: SmallJob) -> list[dict[str, Any]]:
+    """Return the annotations in the order of the page."""
+    return job.table("annotations.parquet").sort_by([("fdr", "ascending"), ("msm", "descending")]).to_pylist()
+
+
+@pytest.fixture(scope="session")
 def folder(job: SmallJob, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the published results of the job, in a folder whose name has to be escaped in an address."""
     content = optical_script(OPTICAL, "section.png", picture(140, 110), TRANSFORM)
@@ -106,6 +114,7 @@ def folder(job: SmallJob, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def published(job: SmallJob, place: Path) -> Path:
     """Conclude a job that has run, and write its results into a folder."""
+    record(job.stores.work, job.execution, PLAN)
     stores, plan = job.stores, job.plan()
     conclude(Reporter(stores.work, stores.results), job.execution, Outcome("SUCCEEDED", "test", after(5), STAGES))
     for key, data in stores.results.objects.items():

@@ -11,68 +11,25 @@ import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from ionfleet.images import dense_image
 from ionfleet.report.page import page_of
-from ionfleet.stages.render import read_images
 
 from ..unit.small_jobs import SmallJob
 from .conftest import HOSTILE, picture
-from .looking import ALL, Show, column, counted, walked_to
+from .looking import ALL, Show, column, counted, drawn, identity, image_of, saved_picture, spelled, walked_to
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
-PIXELS = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data)"
-
-
-@pytest.fixture(scope="module")
-def rows(job: SmallJob) -> list[dict[str, Any]]:
-    """Return the annotations in the order of the page."""
-    return job.table("annotations.parquet").sort_by([("fdr", "ascending"), ("msm", "descending")]).to_pylist()
-
-
-def identity(row: dict[str, Any]) -> str:
-    return f"{row['database']}:{row['ion']}"
-
-
-def spelled(value: float) -> str:
-    """Write an intensity as the page does."""
-    if value < 1e6:
-        return f"{value:,.0f}"
-    digits, power = f"{value:.2e}".split("e+0")
-    return f"{digits}·10{'⁰¹²³⁴⁵⁶⁷⁸⁹'[int(power)]}"
-
-
-def image_of(job: SmallJob, ion: str, isotope: int = 0) -> np.ndarray:
-    """Return an image as the annotate tasks measured it."""
-    grid = job.dataset.index().geometry()
-    for segment in range(len(job.tasks("annotate"))):
-        for image in read_images(job.stores, job.execution, segment, {ion}):
-            if image.isotope == isotope:
-                return dense_image(grid, image.pixel, image.intensity)
-    raise AssertionError(ion)
-
-
-def drawn(page: Page, selector: str = ".stage .ion-layer") -> np.ndarray:
-    """Return what a canvas shows, uint8[height, width, 4]."""
-    canvas = page.locator(selector).first
-    width, height = (int(canvas.get_attribute(name)) for name in ("width", "height"))
-    page.wait_for_selector(".stage[aria-busy=false]")
-    return np.array(canvas.evaluate(PIXELS), np.uint8).reshape(height, width, 4)
-
-
-def saved_picture(page: Page, which: str) -> np.ndarray:
-    """Save a picture and return it, uint8[height, width, 3]."""
-    page.locator("summary", has_text="PNG").click()
-    with page.expect_download() as download:
-        page.get_by_role("button", name=which).click()
-    return np.array(Image.open(download.value.path()).convert("RGB"))
+EARLY = """new MutationObserver(() => {
+  if (document.getElementById("page")) window.early ??= document.documentElement.dataset.theme ?? "none";
+}).observe(document, { childList: true, subtree: true })"""
+"""Notes which colours there are when there is something to show."""
+REFUSED = """Object.defineProperty(window, "localStorage", {
+  get() { throw new DOMException("Access is denied", "SecurityError") },
+})"""
+"""Makes the browser one that lets pages keep nothing."""
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -234,20 +191,6 @@ class TestImage:
         share = image[grid.mask] / total
         assert picture[grid.mask][:, 0] == pytest.approx(255 * share / share.max(), abs=1.5)
 
-    def test_three_ions_add_up_as_channels(self, show: Show, job: SmallJob, rows: list) -> None:
-        page = show(f"{ALL}&follow=0&clip=0")
-        for number, channel in enumerate(("red", "green", "blue")):
-            page.locator(f".rows [aria-rowindex='{number + 2}']").click()
-            page.get_by_role("button", name=f"Show in {channel}").click()
-        colours = np.array([[255, 64, 64], [64, 224, 64], [72, 128, 255]])
-        images = [image_of(job, row["ion_formula"]) for row in rows[:3]]
-        page.wait_for_function("() => document.querySelectorAll('.channels .dot').length === 3")
-        expected = sum(colours[n] * (image / image.max())[:, :, None] for n, image in enumerate(images))
-        mask = job.dataset.index().geometry().mask
-        assert drawn(page)[mask][:, :3] == pytest.approx(np.minimum(255, expected[mask]), abs=3)
-        page.get_by_text("Back to one ion").click()
-        assert page.locator(".colourbar").is_visible()
-
     def test_the_ends_of_the_colour_bar_can_be_moved_and_locked(self, show: Show, job: SmallJob, rows: list) -> None:
         page = show(f"{ALL}&follow=0&map=grey&clip=0")
         drawn(page)
@@ -399,7 +342,7 @@ class TestOptical:
         page = show(ALL)
         page.wait_for_selector("img.optical")
         page.get_by_label("Change …").set_input_files(tmp_path / "other.png")
-        assert page.get_by_role("heading", name="Place other.png").is_visible()
+        page.get_by_role("heading", name="Place other.png").wait_for()
         page.get_by_role("button", name="Close").last.click()
         image, ion = (page.locator(name).bounding_box() for name in ("img.optical", ".stage .ion-layer"))
         assert image == pytest.approx(ion, abs=0.5), "it spans the ion image until it is placed"
@@ -496,6 +439,18 @@ class TestPage:
         for part in (HOSTILE, "submitter › first name", "Ada", "brain, liver", "Lambda", "M − C + ¹³C − H₂O + Na"):
             assert part in text
 
+    def test_stages_that_are_not_entered_have_the_billed_time_of_their_calls(self, show: Show) -> None:
+        page = show("tab=dataset")
+        table = page.get_by_role("region", name="Time and money by stage")
+        plan, sort = (table.get_by_role("row", name=name) for name in ("plan", "sort"))
+        time = plan.get_by_role("cell").first
+        assert time.inner_text() == "4.5 s*"
+        note = page.locator(f"#{time.get_attribute('aria-describedby')}")
+        assert note.inner_text().startswith("* Billed time")
+        assert "*" not in sort.inner_text()
+        widths = [row.locator(".bar").bounding_box()["width"] for row in (plan, sort)]
+        assert widths[0] / widths[1] == pytest.approx(4.5 / 8, rel=0.05)
+
     def test_names_of_others_start_nothing(self, show: Show) -> None:
         page = show(ALL)
         page.get_by_role("combobox", name="Database").select_option(HOSTILE)
@@ -538,3 +493,20 @@ class TestPage:
         light = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.get_by_role("button", name="Dark colours").click()
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+
+    def test_the_colours_that_were_chosen_are_there_again_before_anything_is_shown(self, show: Show) -> None:
+        page = show()
+        page.add_init_script(EARLY)
+        for wanted, button in (("dark", "Dark colours"), ("light", "Light colours")):
+            page.get_by_role("button", name=button).click()
+            page.reload()
+            page.wait_for_selector("[role=grid]")
+            assert page.evaluate("window.early") == wanted
+            assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == wanted
+
+    def test_colours_turn_dark_where_the_browser_keeps_nothing(self, show: Show) -> None:
+        page = show()
+        page.add_init_script(REFUSED)
+        page.reload()
+        page.get_by_role("button", name="Dark colours").click()
+        assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"

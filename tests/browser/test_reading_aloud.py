@@ -22,6 +22,7 @@ VIEWS = {
     "dataset": ("tab=dataset", ""),
     "columns": ("fdr=0.5", "summary:has-text('Columns')"),
     "keys": ("", "[aria-label=Keys]"),
+    "channels": ("fdr=0.5", "[aria-label='Show in red']"),
     "placing": ("fdr=0.5", "button:has-text('Place')"),
 }
 """For each view the state in the address, and what is clicked."""
