@@ -150,7 +150,7 @@ class Cloud:
         self._map_runs = MapRuns()
         self._asynchronous = AsynchronousInvocations(self._account, self._functions, *shared)
         self._requests = hooks.Requests()
-        self._objects = Objects(self.folder / "objects", self._written)
+        self._objects = Objects(self.folder / "objects", self._written, keep=keep_objects)
         self._keep_objects = keep_objects
         self._denials: list[AccessDecided] = []
         self._authority = Authority(self._account, self._decided)
@@ -536,7 +536,7 @@ class Cloud:
         with ExitStack() as ending:
             ending.callback(self._write_state, "stopped")
             ending.callback(shutil.rmtree, self.folder / "tmp", ignore_errors=True)
-            ending.callback(self._objects.close, keep=self._keep_objects)
+            ending.callback(self._objects.close)
             ending.callback(moto_patches.drop_account, self._account.id)
             ending.callback(self._account.close)
             ending.callback(self._end_loop, thread)

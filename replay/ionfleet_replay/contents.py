@@ -13,6 +13,7 @@ import itertools
 import os
 import socket
 import stat
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,12 @@ PART = 8 * 2**20
 MOST_PARTS = 10_000
 """Parts that an upload may have."""
 
+SMALL = 2**16
+"""Bytes of the largest content that shares a file with others: to make a file takes longer than to fill it."""
+
+FULL = 2**25
+"""Bytes that a shared file holds at most."""
+
 CANNOT_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 """What the kernel says where a file cannot have another name, such as on another file system."""
 
@@ -43,9 +50,10 @@ class SourceChangedError(ReplayError):
 
 
 class Piece(Protocol):
-    """A file whose bytes follow on those of others."""
+    """A file, or `size` bytes from `start` of one, which follow on those of others."""
 
     path: Path
+    start: int
     size: int
 
     def check(self) -> None:
@@ -57,6 +65,8 @@ class Piece(Protocol):
 
 class StoredFile:
     """A file of our own, never changed once written; it goes when nothing refers to it any more."""
+
+    start = 0
 
     def __init__(self, path: Path, remove: Callable[[Path], None]) -> None:
         self.path = path
@@ -72,8 +82,48 @@ class StoredFile:
         return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
 
 
+class Shelf:
+    """A file of our own that small contents share; it goes when nothing refers to any of them."""
+
+    def __init__(self, path: Path, remove: Callable[[Path], None]) -> None:
+        self.path = path
+        self.size = 0
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        for gone in (weakref.finalize(self, os.close, self.descriptor), weakref.finalize(self, remove, path)):
+            gone.atexit = False
+
+    def reserve(self, size: int) -> Place:
+        """Return where on it the next `size` bytes go."""
+        self.size += size
+        return Place(self, self.size - size, size)
+
+
+class Place:
+    """Bytes on a shelf, never changed once written."""
+
+    def __init__(self, shelf: Shelf, start: int, size: int) -> None:
+        self._shelf = shelf
+        self.path = shelf.path
+        self.start = start
+        self.size = size
+
+    def fill(self, data: bytes | bytearray) -> None:
+        """Write the bytes; raises `OSError` where there is no room for them."""
+        if os.pwrite(self._shelf.descriptor, data, self.start) < self.size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+
+    def check(self) -> None:
+        """Do nothing: nobody else writes to it."""
+
+    def opened(self) -> int:
+        """Return a new descriptor of the shelf."""
+        return os.dup(self._shelf.descriptor)
+
+
 class SourceFile:
     """A file of the user's. It is held open: replacing or deleting it changes nothing, writing into it is noticed."""
+
+    start = 0
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -239,32 +289,59 @@ class Content:
             first, last = max(start, begin), min(stop, begin + piece.size)
             if first < last:
                 piece.check()
-                extents.append((piece, first - begin, last - first))
+                extents.append((piece, piece.start + first - begin, last - first))
             begin += piece.size
         return Body(extents)
 
 
 class Files:
-    """Makes the contents of objects; the files of its own are in one folder. Once `kept` is set, they stay."""
+    """Makes the contents of objects; the files of its own are in one folder.
 
-    def __init__(self, folder: Path) -> None:
+    With `keep` they stay when nothing refers to them any more, and each content has a file of its own.
+    """
+
+    def __init__(self, folder: Path, *, keep: bool = False) -> None:
         self._folder = folder
+        self._keep = keep
+        # No method: what removes a shelf must not hold the one who holds the shelf.
+        self._remove = _leave if keep else _unlink
         self._numbers = itertools.count(1)
-        self.kept = False
+        self._lock = threading.Lock()
+        self._shelf: Shelf | None = None
 
     def store(self, blocks: Iterable[bytes]) -> Content:
-        """Write blocks to a new file."""
-        path = self._folder / f"{next(self._numbers):08d}"
+        """Write blocks down."""
+        coming, first = iter(blocks), bytearray()
+        for block in coming:
+            first += block
+            if len(first) > SMALL:
+                break
+        if self._keep or len(first) > SMALL:
+            return Content([self._new_file(itertools.chain([first], coming))])
+        place = self._reserve(len(first))
+        place.fill(first)
+        return Content([place])
+
+    def _new_file(self, blocks: Iterable[bytes | bytearray]) -> StoredFile:
         # Should the blocks not come to their end, nothing will refer to the file.
-        file = StoredFile(path, self._remove)
-        with path.open("xb") as target:
+        file = StoredFile(self._new_path(), self._remove)
+        with file.path.open("xb") as target:
             for block in blocks:
                 file.size += target.write(block)
-        return Content([file])
+        return file
 
-    def _remove(self, path: Path) -> None:
-        if not self.kept:
-            path.unlink(missing_ok=True)
+    def _reserve(self, size: int) -> Place:
+        with self._lock:
+            if self._shelf is None or self._shelf.size + size > FULL:
+                self._shelf = Shelf(self._new_path(), self._remove)
+            return self._shelf.reserve(size)
+
+    def _new_path(self) -> Path:
+        return self._folder / f"{next(self._numbers):08d}"
+
+    def close(self) -> None:
+        """Put nothing more onto the shelf that is not full."""
+        self._shelf = None
 
     def refer(self, local: LocalFile) -> tuple[Content, str]:
         """Return a content that is a file of the user's, and its etag.
@@ -279,6 +356,14 @@ class Files:
         tag = etag(content)
         source.check()
         return content, tag
+
+
+def _unlink(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _leave(_: Path) -> None:
+    """Do nothing."""
 
 
 def etag(content: Content) -> str:

@@ -252,11 +252,15 @@ def _check_key(key: str) -> None:
 
 
 class Objects:
-    """All buckets of one cloud; `written` hears of each object written, in order, before its writer does."""
+    """All buckets of one cloud; `written` hears of each object written, in order, before its writer does.
 
-    def __init__(self, folder: Path, written: Callable[[Written], None]) -> None:
-        self.files = Files(folder)
+    With `keep` the files of the objects stay when it is closed.
+    """
+
+    def __init__(self, folder: Path, written: Callable[[Written], None], *, keep: bool = False) -> None:
+        self.files = Files(folder, keep=keep)
         self._folder = folder
+        self._keep = keep
         self._written = written
         self._lock = threading.Lock()
         self._buckets: dict[str, Bucket] = {}
@@ -269,15 +273,15 @@ class Objects:
             message = f"{self._folder} has the objects of another cloud; give this one a folder of its own."
             raise ReplayError(message) from None
 
-    def close(self, *, keep: bool) -> None:
+    def close(self) -> None:
         """Forget every object, and remove the files; or else write down beside them which file is which."""
         with self._lock:
             buckets, self._buckets = self._buckets, {}
-        if keep:
+        self.files.close()
+        if self._keep:
             lines = [json.dumps(facts) for bucket in buckets.values() for facts in bucket.facts()]
             index = self._folder.with_name(f"{self._folder.name}.jsonl")
             index.write_text("".join(f"{line}\n" for line in lines))
-            self.files.kept = True
         else:
             shutil.rmtree(self._folder)
 

@@ -14,10 +14,13 @@ import pytest
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
 from ionfleet_aws.stores import RefusedError, S3Store
-from ionfleet_replay import Cloud, ReplayError
-from ionfleet_replay.contents import CANNOT_COPY, CANNOT_LINK, PART
+from ionfleet_replay import Cloud, ReplayError, contents
+from ionfleet_replay.contents import CANNOT_COPY, CANNOT_LINK, PART, SMALL, Files
 
 MB = 2**20
+
+LARGE = b"bytes" * SMALL
+"""Too large to share a file with other objects."""
 
 CREATED = {"source": ["aws.s3"], "detail-type": ["Object Created"]}
 READ = """
@@ -158,7 +161,7 @@ def test_an_object_is_fetched_into_a_new_file(cloud, tmp_path):
 
 def test_an_objects_own_file_can_be_shared_and_outlives_the_cloud(cloud, source):
     s3, bucket = cloud.client("s3"), cloud.outputs["Bucket"]
-    s3.put_object(Bucket=bucket, Key="own", Body=b"bytes")
+    s3.put_object(Bucket=bucket, Key="own", Body=LARGE)
     cloud.put_file(bucket, "k", source)
     own, copied, theirs = (source.with_name(name) for name in ("own", "copied", "theirs"))
     cloud.get_file(bucket, "own", own, share=True)
@@ -168,7 +171,7 @@ def test_an_objects_own_file_can_be_shared_and_outlives_the_cloud(cloud, source)
     with pytest.raises(FileExistsError):
         cloud.get_file(bucket, "own", own, share=True)
     cloud.stop()
-    assert own.read_bytes() == copied.read_bytes() == b"bytes"
+    assert own.read_bytes() == copied.read_bytes() == LARGE
     assert own.stat().st_nlink == 1
 
 
@@ -177,10 +180,35 @@ def test_a_file_that_cannot_be_shared_is_copied(cloud, tmp_path, monkeypatch, co
     def cannot(*_):
         raise OSError(code, os.strerror(code))
 
-    cloud.client("s3").put_object(Bucket=cloud.outputs["Bucket"], Key="own", Body=b"bytes")
+    cloud.client("s3").put_object(Bucket=cloud.outputs["Bucket"], Key="own", Body=LARGE)
     monkeypatch.setattr(os, "link", cannot)
     cloud.get_file(cloud.outputs["Bucket"], "own", tmp_path / "out", share=True)
-    assert (tmp_path / "out").read_bytes() == b"bytes"
+    assert (tmp_path / "out").read_bytes() == LARGE
+
+
+def test_small_objects_share_files_that_go_when_none_of_them_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(contents, "FULL", 100)
+    files = Files(tmp_path)
+    made = [files.store([bytes([number]) * 30, b"end"]) for number in range(7)]
+    assert [path.stat().st_size for path in sorted(tmp_path.iterdir())] == [99, 99, 33]
+    assert [b"".join(each.body(29, 31)) for each in made] == [bytes([number]) + b"e" for number in range(7)]
+    del made[1:3]
+    assert len(list(tmp_path.iterdir())) == 3
+    del made[0]
+    assert [b"".join(each.body()) for each in made] == [bytes([number]) * 30 + b"end" for number in range(3, 7)]
+    assert len(list(tmp_path.iterdir())) == 2
+    del made[:], files
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_object_for_which_the_disk_has_no_room_is_refused_and_the_others_stay(cloud, monkeypatch):
+    s3, bucket = cloud.client("s3"), cloud.outputs["Bucket"]
+    s3.put_object(Bucket=bucket, Key="k", Body=b"first")
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", lambda _, data, __: len(data) - 1)
+        with pytest.raises(ClientError, match="No space left on device"):
+            s3.put_object(Bucket=bucket, Key="k", Body=b"second")
+    assert read(cloud) == b"first"
 
 
 @pytest.mark.parametrize("code", sorted(CANNOT_COPY))

@@ -301,10 +301,10 @@ def test_copies_have_their_own_headers_or_those_of_their_source(s3, place, other
 
 
 def test_files_go_with_the_last_object_that_refers_to_them(s3, bucket, files):
-    for key, body in (("a", b"1"), ("b", b"2")):
-        s3.put_object(**bucket, Key=key, Body=body)
+    for key in ("a", "b"):
+        s3.put_object(**bucket, Key=key, Body=PART)
     s3.copy_object(**bucket, Key="c", CopySource={**bucket, "Key": "a"})
-    s3.put_object(**bucket, Key="b", Body=b"3")
+    s3.put_object(**bucket, Key="b", Body=PART[1:])
     assert len(files()) == 2
     s3.delete_object(**bucket, Key="a")
     assert len(files()) == 2
