@@ -44,6 +44,8 @@ _SETTINGS = {
 
 ZYGOTE_ENDED = "the process that environments are forked from has ended; see zygote.log"
 
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
 _LENGTH = struct.Struct(">Q")
 _INHERITED = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE")
 
@@ -75,6 +77,10 @@ class Sandbox:
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._channel = channel
         self._zygote = zygote
+        # Held open, since it is read twenty times a second. A process that has ended already has none.
+        self._statm: int | None = None
+        with contextlib.suppress(FileNotFoundError):
+            self._statm = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
 
     async def receive(self) -> dict[str, Any]:
         """Return the next frame of the process.
@@ -112,11 +118,13 @@ class Sandbox:
 
     def resident_mb(self) -> float:
         """Return the resident memory of the process in MiB, 0 where it has ended, and note the highest as `peak_mb`."""
-        try:
-            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        except (FileNotFoundError, ProcessLookupError):
+        if self._statm is None:
             return 0.0
-        resident = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        try:
+            pages = int(os.pread(self._statm, 128, 0).split()[1])
+        except ProcessLookupError:
+            return 0.0
+        resident = pages * PAGE / 2**20
         self.peak_mb = max(self.peak_mb, resident)
         return resident
 
@@ -134,6 +142,9 @@ class Sandbox:
     def close(self) -> None:
         """Close the socket to the process."""
         self._channel.close()
+        if self._statm is not None:
+            os.close(self._statm)
+            self._statm = None
 
 
 def _how(status: int) -> str:
