@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -19,3 +20,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files with the longest tests first, so that none of them is left alone at the end."""
     long = {item.path for item in items if item.get_closest_marker("campaign")}
     items.sort(key=lambda item: item.path not in long)
+
+
+def pytest_collection_finish() -> None:
+    """Let no garbage collection look at what collecting the tests has left, which lives as long as the process."""
+    gc.collect()
+    gc.freeze()

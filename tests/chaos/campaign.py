@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import tempfile
@@ -35,6 +36,7 @@ _benches: list[Bench] = []
 
 def _set_up(material: Material, expected: Mapping[str, bytes], folder: str) -> None:
     _benches.append(Bench(material, expected, folder))
+    gc.freeze()
 
 
 def _attempt(seed: int) -> Trial:
