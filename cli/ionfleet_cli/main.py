@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 EPILOG = "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong input, 130 stopped."
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
 
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""More made than gone, before the collector of reference cycles looks at them."""
+
 application = typer.Typer(
     name="ionfleet",
     no_args_is_help=True,
@@ -35,6 +38,8 @@ application = typer.Typer(
 def main() -> None:
     """Run the command of this process, and end the process with its exit code."""
     terminal.tolerate_any_encoding()
+    # What is imported lives as long as the process: the default goes through it a hundred times for nothing.
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     # The interpreter's last collection goes through all that boto3, moto and pyarrow left, for longer than it takes to
     # stop a cloud: who stops a run waits for that. Frozen objects are not looked at.
     atexit.register(gc.freeze)

@@ -31,6 +31,7 @@ SERVICES = ("s3", "sqs", "stepfunctions", "sns")
 def import_all(modules: list[str], place: str) -> list[str]:
     """Import what is there of `modules`, and return what is not; a handler that needs it fails on its own import."""
     missing = []
+    gc.disable()  # of what modules make, nothing goes again
     for name in modules:
         try:
             importlib.import_module(name)
@@ -39,6 +40,7 @@ def import_all(modules: list[str], place: str) -> list[str]:
             sys.stderr.write(f"not {place}: {name}: {problem}\n")
     gc.collect()
     gc.freeze()
+    gc.enable()
     return missing
 
 

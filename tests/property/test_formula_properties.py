@@ -15,6 +15,7 @@ from ionfleet.formula import (
     format_formula,
     ion_counts,
     ion_mz,
+    ion_mzs,
     parse_formula,
     parse_modifier,
     split_labels,
@@ -76,6 +77,22 @@ def test_an_ion_has_the_mass_of_its_parts(formula, modifier):
     assert np.isclose((ion_mz(ion, 1) + ion_mz(ion, -1)) / 2, parts, rtol=0, atol=1e-7)
     plain, shift = split_labels(parse_formula(ion))
     assert np.isclose(ion_mz(ion, 1), ion_mz(format_formula(plain), 1) + shift, rtol=0, atol=1e-7)
+
+
+@given(st.lists(counts.map(format_formula).filter(bool), max_size=8), st.sampled_from([1, -1, 2]))
+def test_mzs_of_many_ions_are_those_of_each_to_the_last_bit(ions, charge):
+    assert ion_mzs(ions, charge).tolist() == [ion_mz(ion, charge) for ion in ions]
+
+
+@given(st.lists(st.one_of(counts.map(format_formula), texts), min_size=1, max_size=4))
+def test_what_is_no_ion_among_many_is_refused_as_it_is_alone(ions):
+    def attempt(act):
+        try:
+            return list(act())
+        except InvalidIonError as error:
+            return str(error)
+
+    assert attempt(lambda: ion_mzs(ions, 1).tolist()) == attempt(lambda: [ion_mz(ion, 1) for ion in ions])
 
 
 @settings(deadline=None)

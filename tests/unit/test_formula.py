@@ -233,10 +233,17 @@ def test_many_mzs_are_those_of_each():
     assert ion_mzs([], 1).shape == (0,)
 
 
-@pytest.mark.parametrize("ion", ["", "h2", "C6H12O6+", "C6D6"])
+@pytest.mark.parametrize("ion", ["", "h2", "C6H12O6+", "C6D6", "C6\nH6", "Cé", "12", "Aaa"])
 def test_mz_of_no_ion_formula_is_refused(ion):
     with pytest.raises(InvalidIonError):
         ion_mz(ion, 1)
+    with pytest.raises(InvalidIonError):
+        ion_mzs(["C6H6", ion], 1)
+
+
+def test_mzs_of_the_largest_ions_are_rounded_once():
+    ions = ["".join(f"{symbol}29999" for symbol in MASSES), "C29999H29999", "C123456H"]
+    assert ion_mzs(ions, 1).tolist() == [ion_mz(ion, 1) for ion in ions]
 
 
 def test_charge_of_an_ion_is_not_zero():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +29,13 @@ def decoy_candidates(
     return [f"+{element}" for element in DECOY_ELEMENTS if f"+{element}" not in taken]
 
 
+@lru_cache(maxsize=2)
 def draw_decoys(draws: int, n_candidates: int, sample_size: int, first: int = 0) -> NDArray[np.uint8]:
     """Return the candidates that draws `first` ≤ i < `draws` take, as indices of shape (draws - first, sample).
 
     A draw shuffles the whole list of candidates and takes its beginning: `sample_size` candidates, or all of them where
-    there are fewer. It depends on nothing but its position i and the number of candidates.
+    there are fewer. It depends on nothing but its position i and the number of candidates. What was drawn last is
+    remembered, and cannot be written to.
     """
     # The legacy generator, whose stream NumPy keeps for good; its shuffle of a list spends the stream in another way
     # than that of an array, hence the list.
@@ -44,4 +47,5 @@ def draw_decoys(draws: int, n_candidates: int, sample_size: int, first: int = 0)
         random.shuffle(shuffled)
         if draw >= first:
             taken[draw - first] = shuffled[: taken.shape[1]]
+    taken.flags.writeable = False
     return taken

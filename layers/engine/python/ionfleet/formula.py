@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NoReturn
+from itertools import chain
+from typing import Literal, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ Counts = dict[str, int]
 """Element symbol to number of atoms."""
 
 Modifier = tuple[tuple[int, Counts], ...]
+_Masses = TypeVar("_Masses", float, NDArray[np.float64])
 """Signed fragments, +1 added and -1 taken away, in the order in which they apply."""
 
 MAX_LENGTH = 2500
@@ -286,18 +288,6 @@ def split_labels(counts: Mapping[str, int]) -> tuple[Counts, float]:
     return plain, shift
 
 
-class _TokenMasses(dict[str, float]):
-    """Mass in Da of a token such as `H12`, worked out when it is first asked for."""
-
-    def __missing__(self, token: str) -> float:
-        symbol = token.rstrip("0123456789")
-        if symbol not in MASSES:
-            raise InvalidIonError(no_isotope_pattern(symbol))
-        mass = MASSES[symbol] * int(token[len(symbol) :] or 1)
-        self[token] = mass
-        return mass
-
-
 def ion_mz(ion: str, charge: int) -> float:
     """Return the m/z of an ion formula: lightest isotopes and labels, electrons taken off or put on, over |charge|.
 
@@ -309,23 +299,88 @@ def ion_mz(ion: str, charge: int) -> float:
         The charge is 0.
 
     """
-    return float(ion_mzs([ion], charge)[0])
+    return _mz(_ion_mass(ion), charge)
 
 
 def ion_mzs(ions: Sequence[str], charge: int) -> NDArray[np.float64]:
-    """Return the m/z of each of many ion formulas (see `ion_mz`) as float64 of shape (len(ions),)."""
+    """Return the m/z of each of many ion formulas, as `ion_mz` does to the last bit: float64 of shape (len(ions),)."""
+    tokens = _tokenize(ions)
+    masses = np.fromiter(map(_ion_mass, ions), np.float64, count=len(ions)) if tokens is None else _sum_masses(*tokens)
+    return _mz(masses, charge)
+
+
+def _mz(mass: _Masses, charge: int) -> _Masses:
     if charge == 0:
         raise ValueError("The charge of an ion is not 0.")
-    token_masses = _TokenMasses()
-    tokens_of = re.compile(r"[A-Z][a-z]*[0-9]*").findall
+    return (mass - charge * ELECTRON_MASS) / abs(charge)
 
-    def mass(ion: str) -> float:
-        tokens = tokens_of(ion)
-        if not tokens or "".join(tokens) != ion:
-            raise InvalidIonError(f"{ion!r} is not an ion formula")
-        # fsum rounds once, so that the last bit is the same for every version of Python.
-        return math.fsum([token_masses[token] for token in tokens])
 
-    masses = np.fromiter((mass(ion) for ion in ions), np.float64, count=len(ions))
-    mzs: NDArray[np.float64] = (masses - charge * ELECTRON_MASS) / abs(charge)
-    return mzs
+def _ion_mass(ion: str) -> float:
+    tokens = _TOKEN.findall(ion)
+    if not tokens or "".join(chain.from_iterable(tokens)) != ion:
+        raise InvalidIonError(f"{ion!r} is not an ion formula")
+    for symbol, _ in tokens:
+        if symbol not in MASSES:
+            raise InvalidIonError(no_isotope_pattern(symbol))
+    # fsum rounds once, so that the last bit is the same for every version of Python.
+    return math.fsum([MASSES[symbol] * int(count or 1) for symbol, count in tokens])
+
+
+_OTHER, _UPPER, _LOWER, _DIGIT, _END = range(5)
+
+_KINDS = np.full(256, _OTHER, np.uint8)
+_KINDS[ord("A") : ord("Z") + 1] = _UPPER
+_KINDS[ord("a") : ord("z") + 1] = _LOWER
+_KINDS[ord("0") : ord("9") + 1] = _DIGIT
+_KINDS[ord("\n")] = _END
+
+_FOLLOWS = np.zeros((5, 5), bool)
+"""Which kind of character (second axis) may come after which in ion formulas that each end with a line."""
+_FOLLOWS[_UPPER, [_UPPER, _LOWER, _DIGIT, _END]] = True
+_FOLLOWS[_LOWER, [_UPPER, _DIGIT, _END]] = True
+_FOLLOWS[_DIGIT, [_UPPER, _DIGIT, _END]] = True
+_FOLLOWS[_END, _UPPER] = True
+
+_SYMBOL_MASSES = np.full((26, 27), np.nan)
+"""Masses in Da by first letter and second letter, 0 for none of this."""
+for _symbol, _mass in MASSES.items():
+    _SYMBOL_MASSES[ord(_symbol[0]) - ord("A"), ord(_symbol[1]) - ord("a") + 1 if _symbol[1:] else 0] = _mass
+
+
+def _tokenize(ions: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+    """Return the masses of all tokens (such as `H12`) and the first token of each ion; None where `_ion_mass` refuses.
+
+    What it does not know for sure to be an ion formula of at most five digits a number it leaves to `_ion_mass` too.
+    """
+    text = np.frombuffer("\n".join(["", *ions, ""]).encode("utf-8", "replace"), np.uint8)
+    kinds = _KINDS[text]
+    ends = np.flatnonzero(kinds == _END)
+    if len(ends) != len(ions) + 1 or not _FOLLOWS[kinds[:-1], kinds[1:]].all():
+        return None
+    starts = np.flatnonzero(kinds == _UPPER)
+    digits = starts + 1
+    second = np.where(kinds[digits] == _LOWER, text[digits] - (ord("a") - 1), 0)
+    digits += second > 0
+    counts = (kinds[digits] != _DIGIT).astype(np.int64)
+    for _ in range(5):
+        more = kinds[digits] == _DIGIT
+        counts[more] = counts[more] * 10 + text[digits[more]] - ord("0")
+        digits += more
+    masses = _SYMBOL_MASSES[text[starts] - ord("A"), second] * counts
+    if (kinds[digits] == _DIGIT).any() or np.isnan(masses).any():
+        return None
+    return masses, np.searchsorted(starts, ends[:-1])
+
+
+def _sum_masses(masses: NDArray[np.float64], first: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Add the masses up from each place in `first` to the next, and round once, as `math.fsum` does.
+
+    Masses of 1 Da and more are whole multiples of 2**-52 Da: their sums are exact in integers of two parts.
+    """
+    if not len(first):
+        return np.empty(0)
+    whole = np.floor(masses * 2.0**20)
+    rest = np.add.reduceat(((masses * 2.0**20 - whole) * 2.0**32).astype(np.int64), first)
+    total = np.add.reduceat(whole.astype(np.int64), first) + (rest >> 32)
+    sums: NDArray[np.float64] = total * 2.0**-20 + (rest & (2**32 - 1)) * 2.0**-52
+    return sums

@@ -282,12 +282,12 @@ def ion_pairs(formulas: Sequence[str], first: int, stop: int, settings: IonSetti
 def _distinct_pairs(table: ModifierTable, first: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return formulas, counted from `first`, and modifier codes of the distinct pairs of a range, in order."""
     decoys = table.decoys(first, stop)
-    targets = len(table.targets)
-    codes = [np.broadcast_to(np.arange(targets, dtype=np.int64), (stop - first, targets))]
-    codes += [decoys.of_target(target).astype(np.int64) for target in range(targets)]
-    starts = np.arange(stop - first, dtype=np.int64)[:, np.newaxis] * len(table.texts)
-    keys = np.unique(np.concatenate([starts + block for block in codes], axis=1))
-    return keys // len(table.texts), keys % len(table.texts)
+    present = np.zeros((stop - first, len(table.texts)), bool)
+    present[:, : len(table.targets)] = True
+    for target in range(len(table.targets)):
+        np.put_along_axis(present, decoys.of_target(target).astype(np.int64), True, axis=1)
+    formula, modifier = np.nonzero(present)
+    return formula.astype(np.int64, copy=False), modifier.astype(np.int64, copy=False)
 
 
 def _make_ions(
