@@ -87,6 +87,7 @@ class Poller:
         self._moved = moved
         self._faults = faults
         self._subject = source.queue.name.rpartition("-")[0] or source.queue.name
+        self._moving = f"dead letter of {source.queue.name}"
         self._url = queue_url(account, source.queue.arn)
         self._wake = asyncio.Event()
         self._free = asyncio.Semaphore(source.concurrency)
@@ -124,6 +125,7 @@ class Poller:
         messages = await self._receive()
         for body in doomed:
             self._moved(self.source.queue.dead_letters or "", body)
+            self._activity.end(self._moving)
         if not messages:
             self._free.release()
             return False
@@ -229,11 +231,15 @@ class Poller:
         """Make a message visible again when its time has come on the cloud's clock, and poll then."""
         queue = self.source.queue
         await self._clock.sleep(max(0.0, until - self._clock.now()))
+        receives = int(message["Attributes"]["ApproximateReceiveCount"])
+        doomed = queue.max_receives is not None and receives >= queue.max_receives
+        if doomed:
+            # The next look at the queue moves it; the cloud is not idle before that has been told.
+            self._activity.begin(self._moving)
         if self._clock.virtual:
             await self._show(message)
         await asyncio.sleep(EXPIRY_GRACE)
-        receives = int(message["Attributes"]["ApproximateReceiveCount"])
-        if queue.max_receives is not None and receives >= queue.max_receives:
+        if doomed:
             self._doomed.append(message["Body"])
         self._wake.set()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -9,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import pytest
 
 from ionfleet_replay import DeadLetter
-from ionfleet_replay.clock import ManualClock
+from ionfleet_replay.account import Account
+from ionfleet_replay.clock import ManualClock, SkippingClock
 from ionfleet_replay.functions import Answer
 from ionfleet_replay.queues import failed_messages
 
@@ -159,6 +161,23 @@ def test_a_message_received_too_often_goes_to_the_dead_letter_queue(recorder, st
     (dead,) = start.observed(DeadLetter)
     assert dead.queue == cloud.outputs["Dead"].rpartition("/")[2]
     assert json.loads(dead.body) == {"do": "fail"}
+
+
+def test_a_cloud_is_not_idle_before_it_has_told_of_a_dead_letter(recorder, start, monkeypatch):
+    call = Account.call
+
+    async def slow(account, service, principal, operation, **parameters):
+        answer = await call(account, service, principal, operation, **parameters)
+        if operation == "receive_message":
+            await asyncio.sleep(0.3)
+        return answer
+
+    monkeypatch.setattr(Account, "call", slow)
+    cloud = start(recorder, clock=SkippingClock())
+    send(cloud, {"do": "fail"})
+    cloud.wait_idle(20)
+    assert len(cloud.invocations()) == 2
+    assert [json.loads(dead.body) for dead in start.observed(DeadLetter)] == [{"do": "fail"}]
 
 
 def test_a_dead_letter_queue_can_feed_a_function_too(recorder, start):
