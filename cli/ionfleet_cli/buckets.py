@@ -118,6 +118,10 @@ class LocalBucket(Bucket):
         super().__init__(cloud.client("s3"), name, cloud.account)
         self._cloud = cloud
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield key and bytes of the objects whose keys begin with a prefix."""
+        return self._cloud.sizes(self.name, prefix)
+
     def upload(self, key: str, path: Path, sent: Callable[[int], None] = multipart.ignore) -> None:
         """Make an object of a file, which it refers to: the file must stay as it is."""
         self._cloud.put_file(self.name, key, path)

@@ -214,6 +214,16 @@ class Cloud:
         """
         self._transfers().get(bucket, key, path, share=share and not self._keep_objects)
 
+    def sizes(self, bucket: str, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Yield key and bytes of the objects whose keys begin with a prefix, without a socket.
+
+        Raises
+        ------
+        TransferError
+            S3 does not list them.
+        """
+        return self._transfers().sizes(bucket, prefix)
+
     def _transfers(self) -> Transfers:
         if self._server is None:
             raise ReplayError("The cloud has not been started.")

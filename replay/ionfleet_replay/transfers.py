@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlencode
 from xml.etree import ElementTree
 
 from ionfleet_replay.account import ADMINISTRATOR, Account
@@ -65,6 +66,26 @@ class Transfers:
                 path.unlink()
                 raise
 
+    def sizes(self, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield key and bytes of the objects whose keys begin with a prefix.
+
+        Raises
+        ------
+        TransferError
+            S3 does not list them.
+        """
+        query = {"list-type": "2", "encoding-type": "url", "prefix": prefix}
+        while True:
+            response = self._call("GET", bucket, "", {"QUERY_STRING": urlencode(query)})
+            _check(response, f"{bucket}/{prefix}")
+            page = _parsed(response)
+            for entry in page.iterfind("{*}Contents"):
+                yield unquote(entry.findtext("{*}Key", "")), int(entry.findtext("{*}Size", ""))
+            token = page.findtext("{*}NextContinuationToken")
+            if token is None:
+                return
+            query["continuation-token"] = token
+
     def _call(self, method: str, bucket: str, key: str, extra: Mapping[str, Any]) -> Response:
         access_key = self._account.credentials(ADMINISTRATOR).access_key
         environ: Environ = {
@@ -89,6 +110,10 @@ def _write(response: Response, target: io.BufferedWriter) -> None:
 def _check(response: Response, what: str) -> None:
     if response.ok:
         return
-    error = ElementTree.fromstring(b"".join(response.body))  # noqa: S314 - this process has just written it
+    error = _parsed(response)
     code = error.findtext("Code") or response.status
     raise TransferError(code, f"{what}: {error.findtext('Message')} ({code})")
+
+
+def _parsed(response: Response) -> ElementTree.Element:
+    return ElementTree.fromstring(b"".join(response.body))  # noqa: S314 - this process has just written it

@@ -159,6 +159,21 @@ def test_an_object_is_fetched_into_a_new_file(cloud, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_keys_and_sizes_are_those_that_s3_lists_however_many_pages(cloud, source):
+    bucket = cloud.outputs["Bucket"]
+    for number in range(1001):
+        cloud.put_file(bucket, f"many/{number}", source)
+    cloud.client("s3").put_object(Bucket=bucket, Key="ä & <b>/ %25+", Body=b"four")
+    found = list(cloud.sizes(bucket))
+    pages = cloud.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    assert found == [(entry["Key"], entry["Size"]) for page in pages for entry in page["Contents"]]
+    assert len(found) == 1002
+    assert list(cloud.sizes(bucket, "ä")) == [("ä & <b>/ %25+", 4)]
+    assert list(cloud.sizes(bucket, "none")) == []
+    with pytest.raises(ReplayError, match="NoSuchBucket"):
+        list(cloud.sizes("another"))
+
+
 def test_an_objects_own_file_can_be_shared_and_outlives_the_cloud(cloud, source):
     s3, bucket = cloud.client("s3"), cloud.outputs["Bucket"]
     s3.put_object(Bucket=bucket, Key="own", Body=LARGE)
