@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -9,13 +10,14 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ionfleet_infrastructure.node import use_installed_node
+
+from ..conftest import Once
 
 use_installed_node()
 
@@ -32,11 +34,9 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def assembly(assembly_of: Callable[..., Path]) -> Path:
     """The folder of a synthesized assembly."""
-    folder = tmp_path_factory.mktemp("assembly")
-    make_app(ROOT, folder).synth()
-    return folder
+    return assembly_of()
 
 
 @pytest.fixture(scope="session")
@@ -46,14 +46,12 @@ def template(assembly: Path) -> Template:
 
 
 @pytest.fixture(scope="session")
-def assembly_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def assembly_of(once: Once) -> Callable[..., Path]:
     """A maker of assemblies of deployments with other settings; each is synthesized once."""
 
-    @cache
     def make(**context: str) -> Path:
-        folder = tmp_path_factory.mktemp("assembly")
-        make_app(ROOT, folder, context=context).synth()
-        return folder
+        digest = hashlib.sha256(json.dumps(context, sort_keys=True).encode()).hexdigest()
+        return once(f"assembly-{digest}", lambda folder: make_app(ROOT, folder, context=context).synth())
 
     return make
 

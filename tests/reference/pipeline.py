@@ -51,8 +51,13 @@ class Job:
         return path
 
 
-def run_job(folder: Path, database: bytes, model: bytes | None = None, **changes: Any) -> Job:
-    """Annotate the dataset of a folder as its job.json says, with `changes` to that, and with a scoring model."""
+def run_job(
+    folder: Path, database: bytes, model: bytes | None = None, before: Job | None = None, **changes: Any
+) -> Job:
+    """Annotate the dataset of a folder as its job.json says, with `changes` to that, and with a scoring model.
+
+    Isotope patterns that a job `before` has are not computed again.
+    """
     stores = Stores(MemoryStore(), MemoryStore(), MemoryStore())
     (imzml,) = folder.glob("*.imzML")
     stores.input.create("x.imzML", imzml.read_bytes())
@@ -63,7 +68,7 @@ def run_job(folder: Path, database: bytes, model: bytes | None = None, **changes
     plan = _plan(stores, imzml, read_database(database, "hmdb"), (folder / "job.json").read_bytes(), changes)
     for line in _tasks(stores, plan.sort):
         sort_spectra(stores, SortTask.model_validate_json(line))
-    _isotopes(stores, plan)
+    _isotopes(stores, plan, before)
     for line in _tasks(stores, partition(stores, plan.key)):
         annotate(stores, SegmentTask.model_validate_json(line))
     for line in _tasks(stores, merge(stores, plan.key)):
@@ -106,14 +111,21 @@ def _tasks(stores: Stores, stage: StageTasks) -> list[bytes]:
     return stores.work.get(stage.manifest).splitlines()
 
 
-def _isotopes(stores: Stores, plan: Plan) -> None:
+def _isotopes(stores: Stores, plan: Plan, before: Job | None) -> None:
     """Compute the centroids on every core; what is measured here is not the time of one function."""
     database = Database.from_parquet(stores.work.get(DATABASE_KEY))
     configuration = plan.configuration
     chunks = [plan.chunks[IsotopeTask.model_validate_json(line).chunk] for line in _tasks(stores, plan.isotopes)]
+    if before is not None:
+        for chunk in chunks:
+            if before.stores.work.head(chunk.key):
+                stores.work.create(chunk.key, before.stores.work.get(chunk.key))
+    missing = [chunk for chunk in chunks if stores.work.head(chunk.key) is None]
+    if not missing:
+        return
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         arguments = (database.formulas, configuration.ions, instrument(configuration))
-        futures = {chunk.key: pool.submit(_chunk, chunk.first, chunk.stop, *arguments) for chunk in chunks}
+        futures = {chunk.key: pool.submit(_chunk, chunk.first, chunk.stop, *arguments) for chunk in missing}
         for key, future in futures.items():
             stores.work.create(key, future.result())
 

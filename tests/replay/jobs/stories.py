@@ -57,9 +57,13 @@ class Scene:
         """Remove the objects of a bucket whose keys end so, in all their versions."""
         s3, bucket = self.laboratory.cloud.client("s3"), self.laboratory.cloud.outputs[output]
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                if version["Key"].endswith(suffix):
-                    s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+            found = [
+                {"Key": version["Key"], "VersionId": version["VersionId"]}
+                for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+                if version["Key"].endswith(suffix)
+            ]
+            if found:
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True})
 
     def clear(self) -> None:
         """Leave nothing of what was told before."""
