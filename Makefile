@@ -48,9 +48,11 @@ demo: install ## simulate a dataset, annotate it, show the annotations
 
 # A process for each core; the tests of a file share what they start, so they stay together.
 PARALLEL := -n auto --dist loadfile
+# What these tests import is installed by `make test-extras` alone.
+WITHOUT_EXTRAS := --ignore tests/extras
 
 test: .venv/dev.stamp ## all tests that need nothing from elsewhere
-	@$(BIN)/python -m pytest $(PARALLEL) -m "not reference and not layers and not campaign and not extras" tests
+	@$(BIN)/python -m pytest $(PARALLEL) $(WITHOUT_EXTRAS) -m "not reference and not layers and not campaign and not extras" tests
 
 test-browser: .venv/dev.stamp ## the tests of the page, which `make test` leaves out where there is no Chromium
 	@IONFLEET_BROWSER=required $(BIN)/python -m pytest -m browser tests/browser
@@ -65,7 +67,7 @@ screenshots: .venv/dev.stamp ## take the pictures of the documents from the page
 	@$(BIN)/python bench/screenshots.py --results demo/results --out docs/images
 
 campaign: .venv/dev.stamp ## the long tests: every grant taken out by a run, a hundred datasets at once, 200 seeds of faults
-	@$(BIN)/python -m pytest $(PARALLEL) -m campaign --durations=0 tests
+	@$(BIN)/python -m pytest $(PARALLEL) $(WITHOUT_EXTRAS) -m campaign --durations=0 tests
 
 test-extras: .venv/extras.stamp ## the tests of what is optional: the Python client, the notebook, the converter of scoring models
 	@$(BIN)/python -m pytest -m "extras and not reference" tests
@@ -85,13 +87,14 @@ fuzz: .venv/fuzz.stamp ## fuzz every reader of what others write (SECONDS=60 for
 	@$(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) --folder .fuzz
 	@$(BIN)/python -m pytest -q --hypothesis-profile=deep tests/property/test_untrusted_inputs.py
 
+# What leaves thousands of deleted files behind comes last: for a minute or so, ext4 makes others more slowly.
 bench: install ## time the kernels, the local cloud's objects and whole runs, each beside its floor; compare estimates with what was used
 	@$(BIN)/python bench/kernels.py
-	@$(BIN)/python bench/objects.py
-	@$(BIN)/python bench/image.py
 	@$(BIN)/python bench/job.py
 	@$(BIN)/python bench/large.py standard
 	@$(BIN)/python bench/agreement.py
+	@$(BIN)/python bench/image.py
+	@$(BIN)/python bench/objects.py
 
 # Each in its own: CASES="huge", "doublings" or "index".
 CASES ?= index huge doublings

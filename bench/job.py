@@ -3,8 +3,9 @@
     python bench/job.py
     python bench/job.py --dataset brain.imzML --database hmdb.tsv
 
-By default on a simulated section of 60×60 pixels and 3.4 million peaks, searched for 11,592 formulas with three adducts
-and their decoys. The template is synthesized beforehand. An idle machine is needed for wall times.
+By default on a simulated section of 60×60 pixels and 3.0 million peaks, searched for 11,592 formulas with three adducts
+and their decoys. The template is synthesized beforehand. Each run is made twice: with nothing beside it for its time,
+and sampled for its memory. An idle machine is needed for wall times.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from kernels import SECTION
-from processes import LOCAL_RUNTIME, Usage, measure
+from processes import LOCAL_RUNTIME, Usage, measure, run
 from simulated import CACHE, Case, make
 
 from ionfleet.databases import bundled_database, read_database
@@ -49,12 +50,15 @@ def main() -> None:
     began = time.perf_counter()
     assembly = synthesize(REPOSITORY / "app.py", REPOSITORY / "cdk.out" / "local")
     line("the template, unless synthesized before", time.perf_counter() - began, "s")
+    command = [IONFLEET, "run", str(imzml), "--database", str(database), "--assembly", str(assembly)]
     with tempfile.TemporaryDirectory(dir=REPOSITORY / "build") as folder:
+        place = Path(folder)
         for name in GOALS:
-            out = Path(folder) / name
-            command = [IONFLEET, "run", str(imzml), "--database", str(database), "--assembly", str(assembly)]
-            usage = measure([*command, "--out", str(out), "--cache", str(Path(folder) / "cache")], {"TMPDIR": folder})
-            show(name, usage, json.loads((out / "summary.json").read_text()))
+            timed, sampled = (
+                use([*command, "--out", str(place / f"{name} {use.__name__}"), "--cache", str(place / use.__name__)])
+                for use in (run, measure)
+            )
+            show(name, timed, sampled, json.loads((place / f"{name} {run.__name__}" / "summary.json").read_text()))
     show_floors(imzml)
 
 
@@ -76,17 +80,17 @@ def homologues(count: int) -> Path:
     return path
 
 
-def show(name: str, usage: Usage, summary: dict[str, Any]) -> None:
-    """Print what a run used, whole and by stage."""
+def show(name: str, timed: Usage, sampled: Usage, summary: dict[str, Any]) -> None:
+    """Print what a run used, whole and by stage: time and CPU of the one, memory of the other."""
     ions = summary["ions"]["targets"] + summary["ions"]["decoys"]
-    line(f"{name}: wall", usage.wall, "s", f"goal {GOALS[name]:.0f} s; {ions:,} ions, {summary['images']:,} images")
-    line(f"{name}: CPU of all processes", usage.cpu, "s")
-    line(f"{name}: memory of all processes", usage.pss_mb, "MB PSS")
+    line(f"{name}: wall", timed.wall, "s", f"goal {GOALS[name]:.0f} s; {ions:,} ions, {summary['images']:,} images")
+    line(f"{name}: CPU of all processes", timed.cpu, "s")
+    line(f"{name}: memory of all processes", sampled.pss_mb, "MB PSS")
     for stage, facts in summary["stages"].items():
         note = f"{facts['invocations']} invocations of {facts['billed_seconds']:.3g} s, peak {facts['peak_mb']} MB RSS"
         line(f"  {stage}", facts.get("seconds", 0.0), "s", note)
-    line("  local runtime", usage.role_cpu[LOCAL_RUNTIME], "s of CPU", f"peak {rss(usage):.0f} MB RSS")
-    line("  no function computes", usage.waiting, "s")
+    line("  local runtime", sampled.role_cpu[LOCAL_RUNTIME], "s of CPU", f"peak {rss(sampled):.0f} MB RSS")
+    line("  no function computes", sampled.waiting, "s")
 
 
 def rss(usage: Usage) -> float:

@@ -59,7 +59,7 @@ def service(folder: Path) -> Iterator[tuple[Account, Server]]:
     finally:
         server.stop()
         account.close()
-        objects.close(keep=False)
+        objects.close()
 
 
 def _nothing(call: Call) -> Response:
