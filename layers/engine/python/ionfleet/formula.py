@@ -27,8 +27,9 @@ Counts = dict[str, int]
 """Element symbol to number of atoms."""
 
 Modifier = tuple[tuple[int, Counts], ...]
-_Masses = TypeVar("_Masses", float, NDArray[np.float64])
 """Signed fragments, +1 added and -1 taken away, in the order in which they apply."""
+
+_Masses = TypeVar("_Masses", float, NDArray[np.float64])
 
 MAX_LENGTH = 2500
 """Characters that the text of a formula may have."""
