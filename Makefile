@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser test-extras test-reference report kernels screenshots campaign chaos fuzz bench bench-page bench-large calibrate scale lint format layers synth lock audit clean
+.PHONY: help install demo test test-browser test-extras test-reference report kernels screenshots campaign chaos fuzz bench bench-page calibrate scale lint format layers synth lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -88,20 +88,12 @@ fuzz: .venv/fuzz.stamp ## fuzz every reader of what others write (SECONDS=60 for
 	@$(BIN)/python -m pytest -q --hypothesis-profile=deep tests/property/test_untrusted_inputs.py
 
 # What leaves thousands of deleted files behind comes last: for a minute or so, ext4 makes others more slowly.
-bench: install ## time the kernels, the local cloud's objects and whole runs, each beside its floor; compare estimates with what was used
+bench: install ## time the kernels, whole runs and the local cloud's objects, each beside its floor; compare estimates with what was used; show how costs grow
 	@$(BIN)/python bench/kernels.py
 	@$(BIN)/python bench/job.py
-	@$(BIN)/python bench/large.py standard
-	@$(BIN)/python bench/agreement.py
+	@$(BIN)/python bench/large.py standard huge index doublings
 	@$(BIN)/python bench/image.py
 	@$(BIN)/python bench/objects.py
-
-# Each in its own: CASES="huge", "doublings" or "index".
-CASES ?= index huge doublings
-
-bench-large: install ## large datasets: their memory, the index of a million spectra, how costs grow, the estimate of the largest (an hour)
-	@$(BIN)/python bench/large.py $(CASES)
-	@$(BIN)/python bench/agreement.py huge
 
 bench-page: .venv/dev.stamp ## open the page of 5,000 annotations of 500×500 pixels: time and memory (needs Chromium)
 	@$(BIN)/python bench/page.py

@@ -64,6 +64,11 @@ SHAPES = (
     Shape(
         "large images", Simulation(width=600, height=600, peaks_per_spectrum=30, matrix_peaks=5, ions=200, seed=9), 400
     ),
+    Shape(
+        "many large images",
+        Simulation(width=800, height=800, peaks_per_spectrum=60, matrix_peaks=10, ions=120, seed=11),
+        900,
+    ),
     Shape("large", Simulation(width=160, height=160, peaks_per_spectrum=1300, ions=900, seed=7), 2500),
 )
 

@@ -5,7 +5,7 @@
 
 By default on a simulated section of 60×60 pixels and 3.0 million peaks, searched for 11,592 formulas with three adducts
 and their decoys. The template is synthesized beforehand. Each run is made twice: with nothing beside it for its time,
-and sampled for its memory. An idle machine is needed for wall times.
+and sampled for its memory. What the first used is compared with its estimate. An idle machine is needed for wall times.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from agreement import show_agreement
 from kernels import SECTION
 from processes import LOCAL_RUNTIME, Usage, measure, run
+from shapes import Job
 from simulated import CACHE, Case, make
 
 from ionfleet.databases import bundled_database, read_database
@@ -52,14 +54,21 @@ def main() -> None:
     line("the template, unless synthesized before", time.perf_counter() - began, "s")
     command = [IONFLEET, "run", str(imzml), "--database", str(database), "--assembly", str(assembly)]
     with tempfile.TemporaryDirectory(dir=REPOSITORY / "build") as folder:
-        place = Path(folder)
-        for name in GOALS:
-            timed, sampled = (
-                use([*command, "--out", str(place / f"{name} {use.__name__}"), "--cache", str(place / use.__name__)])
-                for use in (run, measure)
-            )
-            show(name, timed, sampled, json.loads((place / f"{name} {run.__name__}" / "summary.json").read_text()))
+        job = Job(imzml, database, {})
+        show_agreement(job.done(annotated("cold", command, Path(folder))))
+        annotated("warm", command, Path(folder))
     show_floors(imzml)
+
+
+def annotated(name: str, command: list[str], folder: Path) -> dict[str, Any]:
+    """Run a command twice, each with a cache of its own, show what it used, and return the first run's summary."""
+    timed, sampled = (
+        use([*command, "--out", str(folder / f"{name} {use.__name__}"), "--cache", str(folder / use.__name__)])
+        for use in (run, measure)
+    )
+    summary: dict[str, Any] = json.loads((folder / f"{name} {run.__name__}" / "summary.json").read_text())
+    show(name, timed, sampled, summary)
+    return summary
 
 
 def homologues(count: int) -> Path:

@@ -1,4 +1,4 @@
-"""Large datasets through `ionfleet run`, their time, memory and floors: `make bench-large` for all of it.
+"""Large datasets through `ionfleet run`, their time, memory and floors: `make bench` has them all.
 
     python bench/large.py standard     200×200 pixels, 65 million peaks, 1,500 formulas
     python bench/large.py huge         1000×1000 pixels, 200 million peaks, 2,000 formulas
@@ -7,7 +7,8 @@
 
 Datasets are simulated from a fixed seed and kept in build/bench. The template is synthesized beforehand, isotope
 patterns are computed anew. The first is annotated twice: with nothing beside it for its time, and sampled for its
-memory. An idle machine is needed for wall times, not for CPU seconds.
+memory. What it used, and what the second did, is compared with its estimate. An idle machine is needed for wall times,
+not for CPU seconds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from agreement import show_agreement
 from processes import LOCAL_RUNTIME, Usage, measure, run
+from shapes import Job
 from simulated import Case, Made, make
 
 from ionfleet.imzml import inspect_imzml
@@ -38,7 +41,7 @@ IONFLEET = str(Path(sys.executable).with_name("ionfleet"))
 STANDARD = Case(LARGE, 1500)
 HUGE = Case(Simulation(width=1000, height=1000, seed=5, peaks_per_spectrum=228, ions=75, matrix_peaks=40), 2000)
 MANY_SPECTRA = Simulation(width=1070, height=1070, seed=6, peaks_per_spectrum=4, ions=2, matrix_peaks=1)
-DECOYS = ("--fdr-method", "v1")
+DECOYS = {"fdr_method": "v1"}
 """METASPACE's first way of drawing decoys: of the two the one with more ions, which other engines were timed with."""
 PARTS = 16
 """Parts that a dataset is cut into for the floor of sorting it, of which every eighth is sorted."""
@@ -56,17 +59,23 @@ def main() -> None:
 def standard() -> None:
     """Show the dataset that others were timed with."""
     made = make(STANDARD)
-    timed, _ = annotated(made, run)
+    job = Job(made.imzml, made.database, DECOYS)
+    timed, summary = annotated(made, run)
+    compared = job.done(summary)
     sampled, summary = annotated(made, measure)
     line("run", timed.wall, "s", f"goal 25 s; {timed.cpu:.1f} s of CPU, {len(os.sched_getaffinity(0))} cores")
     show(STANDARD, made, sampled, summary)
     floors(made)
+    show_agreement(compared)
 
 
 def huge() -> None:
     """Show a dataset of a million pixels."""
     made = make(HUGE)
-    show(HUGE, made, *annotated(made, measure))
+    job = Job(made.imzml, made.database, DECOYS)
+    usage, summary = annotated(made, measure)
+    show(HUGE, made, usage, summary)
+    show_agreement(job.done(summary))
 
 
 def doublings() -> None:
@@ -113,8 +122,8 @@ def annotated(made: Made, use: Callable[..., Usage]) -> tuple[Usage, dict[str, A
     assembly = synthesize(REPOSITORY / "app.py", REPOSITORY / "cdk.out" / "local")
     with tempfile.TemporaryDirectory(dir=made.imzml.parent) as folder:
         out = Path(folder) / "results"
-        command = [IONFLEET, "run", str(made.imzml), "--database", str(made.database), *DECOYS]
-        command += ["--assembly", str(assembly), "--out", str(out)]
+        command = [IONFLEET, "run", str(made.imzml), "--database", str(made.database)]
+        command += ["--fdr-method", DECOYS["fdr_method"], "--assembly", str(assembly), "--out", str(out)]
         usage = use(command, {"XDG_CACHE_HOME": folder, "TMPDIR": folder})
         return usage, json.loads((out / "summary.json").read_text())
 

@@ -17,7 +17,6 @@ from speed import probe
 from ionfleet.colocalization import most_compared
 from ionfleet.databases import bundled_database
 from ionfleet.estimate import Deployment, PlanFacts
-from ionfleet.plan import Plan
 from ionfleet.stages.plan import facts_of
 from ionfleet_cli.display import LineDisplay
 from ionfleet_cli.estimate import deployment_of, planned
@@ -42,12 +41,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Measured:
-    """A job that was planned and run: the plan, its facts with what came true, and what its stages used.
+    """A job that was planned and run: the plan's facts, the same with what came true, and what its stages used.
 
     `probe` is how slow the machine was meanwhile (`speed.probe`).
     """
 
-    plan: Plan
     expected: PlanFacts
     facts: PlanFacts
     summary: Mapping[str, Any]
@@ -68,17 +66,32 @@ def measured(shape: Shape, folder: Path, deployment: Deployment) -> Measured:
     """Simulate a dataset, plan it, run it in a local cloud with nothing cached, and read what it used."""
     imzml = write_dataset(shape.simulation, folder, "dataset").imzml
     database = write_database(folder / "formulas.tsv", shape.formulas)
-    plan = planned(prepare(imzml, [database], None, {"planning": dict(shape.planning)}), deployment)
+    job = Job(imzml, database, {"planning": dict(shape.planning)}, deployment)
     command = [IONFLEET, "run", imzml, "--database", database, "--out", folder / "results"]
     for key, value in shape.planning.items():
         command += ["--plan", f"{key}={value}"]
     # Whatever a user of this machine keeps in caches is not found there.
     environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
-    before = probe()
     subprocess.run(list(map(str, command)), check=True, env=environment, stdout=subprocess.DEVNULL)
-    summary = json.loads((folder / "results" / "summary.json").read_bytes())
-    expected = facts_of(plan)
-    return Measured(plan, expected, _came_true(expected, summary), summary, (before + probe()) / 2)
+    return job.done(json.loads((folder / "results" / "summary.json").read_bytes()))
+
+
+class Job:
+    """A job that is planned as `ionfleet estimate` does, to be compared with what it uses: made just before it runs.
+
+    `overrides` are fields of its configuration.
+    """
+
+    def __init__(
+        self, imzml: Path, database: Path, overrides: Mapping[str, Any], deployment: Deployment | None = None
+    ) -> None:
+        self._plan = planned(prepare(imzml, [database], None, overrides), deployment or local_deployment())
+        self._before = probe()
+
+    def done(self, summary: Mapping[str, Any]) -> Measured:
+        """Return what became of it, just after it has run."""
+        expected = facts_of(self._plan)
+        return Measured(expected, _came_true(expected, summary), summary, (self._before + probe()) / 2)
 
 
 def write_database(path: Path, formulas: int) -> Path:

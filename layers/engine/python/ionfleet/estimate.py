@@ -227,7 +227,7 @@ class Machine:
 
 
 LAMBDA = Machine(
-    cpu_factor=1.5,
+    cpu_factor=2.0,
     request_seconds=0.03,
     bytes_per_second=75e6,
     prefix_reads_per_second=5_500,
@@ -289,7 +289,7 @@ def drivers(facts: PlanFacts) -> Drivers:
             "products": facts.compared**2 * facts.pixels,
         },
         "render": {"tasks": facts.render_tasks, "images": images, "pixels": images * facts.pixels},
-        "publish": {"tasks": 1, "ions": facts.ions, "shown": facts.shown},
+        "publish": {"tasks": 1, "ions": facts.ions, "shown": facts.shown, "spectra": facts.spectra},
     }
     return {stage: counts for stage, counts in found.items() if counts["tasks"]}
 
