@@ -100,6 +100,7 @@ bench-page: .venv/dev.stamp ## open the page of 5,000 annotations of 500×500 pi
 
 scale: install ## simulate jobs of 2 GB to 1 TB in the cloud, and weigh the planner's cuts against others
 	@$(BIN)/python bench/scale.py
+	@$(BIN)/python bench/scale.py --in-turn
 	@$(BIN)/python bench/cuts.py
 
 calibrate: install ## measure what the stages use (some minutes), and fit the estimate's coefficients anew

@@ -23,7 +23,10 @@ from ionfleet_simulate.simulation import DEMO, Simulation
 
 LINE_LENGTH = 120
 CPU = "cpu_seconds"
-QUANTITIES = (CPU, "reads", "writes", "bytes_in", "bytes_out", "peak_mb")
+MEMORY = "peak_mb"
+QUANTITIES = (CPU, "reads", "writes", "bytes_in", "bytes_out", MEMORY)
+OF_MEMORY = frozenset({"buffered"})
+"""Drivers that nothing but memory grows with."""
 
 SHAPES = (
     Shape("demo", DEMO, 3774),
@@ -109,11 +112,9 @@ def fitted(jobs: list[Measured]) -> dict[str, dict[str, dict[str, float]]]:
 
 def _fit_quantity(stage: str, quantity: str, jobs: list[Measured], usual_probe: float) -> dict[str, float]:
     counts = [drivers(job.facts)[stage] for job in jobs]
-    names = list(counts[0])
+    names = [name for name in counts[0] if quantity == MEMORY or name not in OF_MEMORY]
     # Memory is that of one task, which has its part of the work.
-    rows = np.array(
-        [[each[name] / (each["tasks"] if quantity == "peak_mb" else 1) for name in names] for each in counts]
-    )
+    rows = np.array([[each[name] / (each["tasks"] if quantity == MEMORY else 1) for name in names] for each in counts])
     slower = [job.probe / usual_probe if quantity == CPU else 1 for job in jobs]
     values = np.array([job.stages[stage][quantity] for job in jobs], float) / slower
     found = fit(rows, values)
@@ -133,7 +134,7 @@ def usual(jobs: list[Measured]) -> float:
 def show_agreement(shape: Shape, job: Measured) -> None:
     """Print what the present table expects of a job whose counts are known, over what was measured."""
     counts = drivers(job.facts)
-    for quantity in (CPU, "peak_mb"):
+    for quantity in (CPU, MEMORY):
         ratios = [
             f"{stage} {expected(stage, counts[stage])[quantity] / used[quantity]:.2f}"
             for stage, used in job.stages.items()

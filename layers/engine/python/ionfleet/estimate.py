@@ -288,7 +288,12 @@ def drivers(facts: PlanFacts) -> Drivers:
             "buffered": min(facts.compared * facts.pixels, BUFFERED_VALUES),
             "products": facts.compared**2 * facts.pixels,
         },
-        "render": {"tasks": facts.render_tasks, "images": images, "pixels": images * facts.pixels},
+        "render": {
+            "tasks": facts.render_tasks,
+            "images": images,
+            "pixels": images * facts.pixels,
+            "rows": facts.render_tasks * facts.spectra,
+        },
         "publish": {"tasks": 1, "ions": facts.ions, "shown": facts.shown, "spectra": facts.spectra},
     }
     return {stage: counts for stage, counts in found.items() if counts["tasks"]}
