@@ -105,10 +105,11 @@ def show(inspection: Inspection, console: Console) -> None:
 
 
 def _verdict(inspection: Inspection) -> Text:
-    n_errors = len(errors_of(inspection.findings))
-    counts = (
-        f"{terminal.counted(n_errors, 'error')}, {terminal.counted(len(inspection.findings) - n_errors, 'warning')}"
-    )
+    found = [
+        terminal.counted(sum(each.count for each in inspection.findings if each.severity == severity), severity)
+        for severity in STYLES
+    ]
+    counts = ", ".join(found)
     if inspection.good:
         return terminal.styled(f"{inspection.subject} can be used: {counts}.", "green")
     return terminal.styled(f"{inspection.subject} cannot be used: {counts}.", "bold red")

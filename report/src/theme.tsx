@@ -1,6 +1,6 @@
-/** Light or dark: as the system has it, until it is chosen; the choice is remembered. */
+/** Light or dark: as the system has it, until the other is chosen; the choice is remembered until it is taken back. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 type Theme = "light" | "dark";
 
@@ -19,16 +19,18 @@ function remembered(): Theme | null {
   }
 }
 
-function remember(theme: Theme): void {
+function remember(theme: Theme | null): void {
   try {
-    localStorage.setItem(KEY, theme);
+    if (theme) localStorage.setItem(KEY, theme);
+    else localStorage.removeItem(KEY);
   } catch {
     // Refused as above, or the storage is full: the choice holds while the page is open.
   }
 }
 
-function show(theme: Theme): void {
-  document.documentElement.dataset["theme"] = theme;
+function show(theme: Theme | null): void {
+  if (theme) document.documentElement.dataset["theme"] = theme;
+  else delete document.documentElement.dataset["theme"];
 }
 
 /** Show the page as it was chosen last time. */
@@ -39,9 +41,15 @@ export function showRemembered(): void {
 
 export function ThemeButton() {
   const [chosen, setChosen] = useState(remembered);
-  const dark = chosen ? chosen === "dark" : system.matches;
+  const [systemDark, setSystemDark] = useState(system.matches);
+  useEffect(() => {
+    const follow = () => setSystemDark(system.matches);
+    system.addEventListener("change", follow);
+    return () => system.removeEventListener("change", follow);
+  }, []);
+  const dark = chosen ? chosen === "dark" : systemDark;
   const turn = () => {
-    const next = dark ? "light" : "dark";
+    const next = dark === systemDark ? (dark ? "light" : "dark") : null;
     show(next);
     remember(next);
     setChosen(next);

@@ -497,12 +497,20 @@ class TestPage:
     def test_the_colours_that_were_chosen_are_there_again_before_anything_is_shown(self, show: Show) -> None:
         page = show()
         page.add_init_script(EARLY)
-        for wanted, button in (("dark", "Dark colours"), ("light", "Light colours")):
+        for button, early, scheme in (("Dark colours", "dark", "dark"), ("Light colours", "none", "light")):
             page.get_by_role("button", name=button).click()
             page.reload()
             page.wait_for_selector("[role=grid]")
-            assert page.evaluate("window.early") == wanted
-            assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == wanted
+            assert page.evaluate("window.early") == early
+            assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == scheme
+
+    def test_who_takes_a_choice_back_has_the_colours_of_the_system(self, show: Show) -> None:
+        page = show()
+        page.get_by_role("button", name="Dark colours").click()
+        page.get_by_role("button", name="Light colours").click()
+        page.emulate_media(color_scheme="dark")
+        page.get_by_role("button", name="Light colours").wait_for()
+        assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
 
     def test_colours_turn_dark_where_the_browser_keeps_nothing(self, show: Show) -> None:
         page = show()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ionfleet.findings import FindingLog
 from ionfleet_cli.failures import UsageError
 from ionfleet_cli.validation import Inspection, show, validate_database, validate_dataset
 
@@ -124,6 +125,16 @@ def test_the_report_ends_with_the_verdict_and_its_counts(tmp_path: Path) -> None
     lines = shown(inspect(replace(SMALL, ibd=SMALL.ibd[:30]), tmp_path)).splitlines()
     assert lines[-1].endswith("cannot be used: 6 errors, 0 warnings.")
     assert lines[0].startswith("error: spectrum 1: ")
+
+
+def test_errors_that_are_not_spelled_out_count(tmp_path: Path) -> None:
+    log = FindingLog(limit=2)
+    for number in range(1, 6):
+        log.error("bad", "It is bad.", f"spectrum {number}")
+    log.warning("odd", "It is odd.")
+    lines = shown(Inspection(tmp_path, {}, log.findings())).splitlines()
+    assert "error: and 3 more of this kind." in lines
+    assert lines[-1].endswith("cannot be used: 5 errors, 1 warning.")
 
 
 def test_text_of_files_is_shown_as_it_stands_without_its_control_characters(tmp_path: Path) -> None:

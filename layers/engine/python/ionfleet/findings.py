@@ -18,13 +18,14 @@ class Finding:
     """One thing that is wrong ("error") or should be known ("warning") about an input.
 
     `code` names the kind in a few words joined by hyphens and never changes; `message` is for people; `where` is the
-    place, such as "spectrum 17" or "row 3, column formula".
+    place, such as "spectrum 17" or "row 3, column formula"; `count` is how many things this stands for.
     """
 
     severity: Severity
     code: str
     message: str
     where: str = ""
+    count: int = 1
 
     def __str__(self) -> str:
         """Return the finding as one line of text."""
@@ -81,7 +82,7 @@ class FindingLog:
             found += kept
             rest = self._counts[code] - len(kept)
             if rest > 0:
-                found.append(Finding(kept[0].severity, code, f"and {rest:,} more of this kind."))
+                found.append(Finding(kept[0].severity, code, f"and {rest:,} more of this kind.", count=rest))
         return tuple(found)
 
 
