@@ -131,7 +131,7 @@ def usual(jobs: list[Measured]) -> float:
     return float(np.median([job.probe for job in jobs]))
 
 
-def show_agreement(shape: Shape, job: Measured) -> None:
+def show_fit(shape: Shape, job: Measured) -> None:
     """Print what the present table expects of a job whose counts are known, over what was measured."""
     counts = drivers(job.facts)
     for quantity in (CPU, MEMORY):
@@ -177,7 +177,7 @@ def main() -> None:
     for shape in SHAPES:
         with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
             jobs.append(measured(shape, Path(folder), deployment))
-        show_agreement(shape, jobs[-1])
+        show_fit(shape, jobs[-1])
     table = rendered(fitted(jobs))
     print("COEFFICIENTS =", table)
     if arguments.write:

@@ -369,7 +369,7 @@ def test_errors_are_reported_together_the_first_twenty_spelled_out() -> None:
     lines = str(caught.value).splitlines()
     assert lines[0] == "The dataset has 30 errors:"
     assert len(lines) == 22
-    assert lines[-1] == "and 1 more."
+    assert lines[-1] == "and 10 more."
 
 
 def test_errors_of_one_spectrum_do_not_hide_those_of_another() -> None:

@@ -13,7 +13,6 @@ import pytest
 from ionfleet.brief import plan_key, read_brief
 from ionfleet.costs import Dollars, StageCost
 from ionfleet.errors import AttemptEndedError, TransientError
-from ionfleet.findings import Finding
 from ionfleet.identity import timestamp
 from ionfleet.jobs import End, Failure, State, note_trouble, read_end
 from ionfleet.plan import Stores
@@ -30,7 +29,7 @@ from ionfleet.stages.status import (
     conclude,
     keep_letter,
 )
-from ionfleet.status import MAX_FINDINGS, JobStatus, UploadStatus, bounded, read_status, report_input, report_waiting
+from ionfleet.status import UploadStatus, read_status, report_input
 from ionfleet.store import MemoryStore, ObjectMissingError
 from ionfleet.summary import stage_accounts
 from ionfleet.telemetry import Invocation, record
@@ -544,47 +543,6 @@ class TestDeadLetters:
         for _ in range(2):
             keep_letter(work, "uploads-dlq", "m1", "not { json ü")
         assert work.objects == {"dead-letters/uploads-dlq/m1.json": "not { json ü".encode()}
-
-
-class TestDocuments:
-    def status(self, state: Any, minutes: float) -> UploadStatus:
-        return UploadStatus(state=state, name="brain", at=timestamp(after(minutes)))
-
-    def state(self, results: MemoryStore) -> str:
-        return str(json.loads(results.get(STATUS_KEY))["state"])
-
-    def test_waiting_never_overwrites(self) -> None:
-        results = MemoryStore()
-        report_input(results, STATUS_KEY, self.status("rejected", 0))
-        report_waiting(results, STATUS_KEY, self.status("waiting", 5))
-        assert self.state(results) == "rejected"
-
-    def test_the_document_about_the_later_upload_stands(self) -> None:
-        for order in itertools.permutations([("planned", 1.0), ("rejected", 2.0), ("failed", 0.0)]):
-            results = MemoryStore()
-            for state, minutes in order:
-                report_input(results, STATUS_KEY, self.status(state, minutes))
-            assert self.state(results) == "rejected"
-
-    def test_waiting_gives_way_to_what_became_of_the_pair(self) -> None:
-        results = MemoryStore()
-        report_waiting(results, STATUS_KEY, self.status("waiting", 5))
-        assert report_input(results, STATUS_KEY, self.status("planned", 4))
-        assert self.state(results) == "planned"
-
-    def test_a_document_that_cannot_be_read_is_replaced(self) -> None:
-        results = MemoryStore()
-        results.replace(STATUS_KEY, b"edited by hand")
-        assert read_status(results, STATUS_KEY, JobStatus) is None
-        assert report_input(results, STATUS_KEY, self.status("planned", 0))
-        assert self.state(results) == "planned"
-
-    def test_findings_are_bounded(self) -> None:
-        findings = [Finding("warning", "x", f"finding {number}") for number in range(MAX_FINDINGS + 5)]
-        kept = bounded(findings)
-        assert kept[:MAX_FINDINGS] == tuple(findings[:MAX_FINDINGS])
-        assert [finding.message for finding in kept[MAX_FINDINGS:]] == ["and 5 more findings."]
-        assert bounded(findings[:3]) == tuple(findings[:3])
 
 
 def test_a_stage_lasts_until_a_later_one_is_entered() -> None:

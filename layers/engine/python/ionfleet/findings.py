@@ -93,8 +93,15 @@ def errors_of(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def report(findings: Iterable[Finding], limit: int = 20) -> str:
     """Return findings as lines of text: the first `limit` spelled out, the rest counted."""
-    lines = [str(finding) for finding in findings]
-    rest = len(lines) - limit
-    if rest > 0:
-        lines = [*lines[:limit], f"and {rest:,} more."]
-    return "\n".join(lines)
+    found = tuple(findings)
+    lines = [str(finding) for finding in found[:limit]]
+    rest = sum(finding.count for finding in found[limit:])
+    return "\n".join([*lines, f"and {rest:,} more."] if rest else lines)
+
+
+def refusal(findings: Iterable[Finding]) -> str:
+    """Return why a dataset cannot be used: its errors as `report` has them, below their number where there are more."""
+    errors = errors_of(findings)
+    number = sum(error.count for error in errors)
+    total = f"The dataset has {number:,} errors:\n" if number > 1 else ""
+    return total + report(errors)

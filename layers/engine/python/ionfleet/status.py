@@ -203,8 +203,10 @@ def bounded(findings: Iterable[Finding], limit: int = MAX_FINDINGS) -> tuple[Fin
     """Return the first findings, and one that counts the rest."""
     found = tuple(findings)
     kept = tuple(replace(each, message=shortened(each.message, MAX_MESSAGE)) for each in found[:limit])
-    rest = len(found) - limit
-    return (*kept, replace(found[limit], message=f"and {rest:,} more findings.", where="")) if rest > 0 else kept
+    rest = sum(each.count for each in found[limit:])
+    if not rest:
+        return kept
+    return (*kept, replace(found[limit], message=f"and {rest:,} more findings.", where="", count=rest))
 
 
 class _Standing(InputStatus):

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ionfleet.errors import InvalidDatasetError
-from ionfleet.findings import Finding, FindingLog, errors_of, report
+from ionfleet.findings import Finding, FindingLog, refusal
 from ionfleet.imzml import terms
 from ionfleet.imzml.checks import Columns, check_arrays, check_grid, check_uuid
 from ionfleet.imzml.header import FileFacts, HeaderBuilder, read_facts
@@ -52,9 +52,7 @@ def index_imzml(
     log = FindingLog(strict=strict)
     index = _read(stream, imzml_size, ibd_size, ibd_head, log)
     if index is None:
-        errors = errors_of(log.findings())
-        total = f"The dataset has {log.n_errors:,} errors:\n" if log.n_errors > 1 else ""
-        raise InvalidDatasetError(total + report(errors))
+        raise InvalidDatasetError(refusal(log.findings()))
     return index
 
 

@@ -26,7 +26,7 @@ from ionfleet.errors import (
     TransientError,
 )
 from ionfleet.estimate import Deployment
-from ionfleet.findings import Finding, errors_of, report
+from ionfleet.findings import Finding, refusal, report
 from ionfleet.identity import dataset_id, job_id, timestamp, trigger_id
 from ionfleet.imzml import inspect_imzml
 from ionfleet.index import DatasetHeader, SpectraIndex
@@ -111,9 +111,7 @@ class _UnreadableDatasetError(InvalidDatasetError):
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
-        errors = errors_of(self.findings)
-        total = f"The dataset has {len(errors):,} errors:\n" if len(errors) > 1 else ""
-        super().__init__(total + report(errors))
+        super().__init__(refusal(self.findings))
 
 
 def take_up(stores: Stores, key: str, message: str, now: datetime, deployment: Deployment) -> tuple[Outcome, ...]:
